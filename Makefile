@@ -1,0 +1,43 @@
+# `make demo` and `make test` do all set-up themselves; everything lands in .venv and demo/.
+PYTHON ?= python3
+BIN := .venv/bin
+SAMPLE := demo/sample
+SET := demo/dataset
+
+.PHONY: demo test lint lock clean
+
+demo: .venv/run.stamp
+	$(BIN)/python -m pipelines.make_sample --output $(SAMPLE)
+	$(BIN)/python -m pipelines.preprocess --input $(SAMPLE) --output $(SET) \
+	    --train_csv '$(SAMPLE)/*_train_set.csv' --test_csv '$(SAMPLE)/*_test_set.csv'
+
+test: .venv/dev.stamp lint
+	$(BIN)/python -m pytest
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock: .venv/dev.stamp
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate pyproject.toml -o requirements/run.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --extra dev pyproject.toml \
+	    -c requirements/run.txt -o requirements/dev.txt
+
+clean:
+	rm -rf .venv demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+
+.venv/run.stamp: requirements/run.txt pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install -q -r requirements/run.txt
+	$(BIN)/python -m pip install -q --no-deps -e .
+	touch $@
+
+.venv/dev.stamp: requirements/dev.txt pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install -q -r requirements/dev.txt
+	$(BIN)/python -m pip install -q --no-deps -e .
+	touch $@ .venv/run.stamp
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	    { echo "$(PYTHON) is not Python 3.11 to 3.13; name one: make PYTHON=python3.12 ..."; exit 2; }
+	$(PYTHON) -m venv .venv

@@ -1,0 +1,1 @@
+"""Commands: one file, one command; each parses, builds, runs and reports."""

@@ -1,0 +1,180 @@
+"""A sample anyone can run the job on: `python -m pipelines.make_sample --help`."""
+
+import argparse
+import hashlib
+import shutil
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.inputs import read_descriptions
+from pipelines.progress import Progress
+from pipelines.sample import descriptions, dicom_files
+from pipelines.sample.breast import synthesize_film
+from preprocess import schema
+from preprocess.cases import gather
+from preprocess.errors import InputError
+
+NOTICE_FILE = "SYNTHETIC.txt"
+NOTICE = """\
+Every image below this folder is synthetic: made by a program, it shows no person and is no medical data.
+The case descriptions beside it, where there are any, are synthetic, too.
+"""
+SMALLER = 10  # how many times smaller than real films the default ones are
+HEIGHTS, WIDTHS = (3256, 7111), (1531, 5251)
+
+
+@dataclass(frozen=True)
+class FilmJob:
+    """One film to write, with its crops and masks: what a worker process is handed."""
+
+    root: Path
+    case: str
+    image_path: str
+    density: int
+    side: str
+    view: str
+    abnormalities: int
+    seed: int
+    full_size: bool
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status: 0 done, 2 wrong input."""
+    options = _parser().parse_args(argv)
+    try:
+        run(options)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes the sample.
+
+    Raises:
+        InputError: the folder holds something else, or a case description cannot be read.
+    """
+    root = Path(options.output)
+    if options.from_csv:
+        jobs = _jobs_from_csv(options, root)
+    else:
+        cases = descriptions.make_cases(options.patients, options.seed)
+        jobs = _jobs_of(cases, options, root)
+    _clear(root)
+    (root / NOTICE_FILE).write_text(NOTICE)
+    if not options.from_csv:
+        for kind in descriptions.HEADERS:
+            for split in schema.SPLITS:
+                chosen = [case for case in cases if (case.kind, case.split) == (kind, split)]
+                (root / descriptions.csv_name(kind, split)).write_text(descriptions.csv_text(kind, chosen))
+    _write_films(jobs)
+    print(f"{len(jobs):,} synthetic films in {root}. The job on them:\n\n{_next_command(options, len(jobs))}")
+
+
+def write_film(job: FilmJob) -> None:
+    """Synthesizes one film and writes it, and a crop and a mask for each abnormality."""
+    digest = hashlib.sha256(job.case.encode()).digest()
+    rng = np.random.default_rng([job.seed, *digest[:16]])
+    smaller = 1 if job.full_size else SMALLER
+    height = int(rng.integers(HEIGHTS[0], HEIGHTS[1] + 1))
+    width = int(np.clip(height * rng.uniform(0.5, 0.75), *WIDTHS))
+    size = (height // smaller, width // smaller)
+    pixels = synthesize_film(size, job.density, job.side, job.view, rng)
+    _, study, series, _ = job.image_path.split("/")
+    path = dicom_files.descriptive_path(job.case, study, series, dicom_files.FULL)
+    dicom_files.write_dicom(job.root / path, pixels, job.case, study, series, dicom_files.FULL)
+    for number in range(1, job.abnormalities + 1):
+        _write_abnormality(job, number, pixels, rng)
+
+
+def _write_abnormality(job: FilmJob, number: int, pixels: np.ndarray, rng: np.random.Generator) -> None:
+    height, width = pixels.shape
+    extent = height // 12
+    top, left = int(rng.uniform(0.3, 0.6) * height), int(rng.uniform(0.3, 0.5) * width)
+    crop = pixels[top : top + extent, left : left + extent]
+    mask = np.zeros(pixels.shape, np.uint8)
+    mask[top : top + extent, left : left + extent] = 255
+    case = f"{job.case}_{number}"
+    study, series = (descriptions.uid(job.case, number, name) for name in ("study", "series"))
+    for image, description, file in ((mask, dicom_files.MASK, 1), (crop, dicom_files.CROP, 2)):
+        path = job.root / dicom_files.descriptive_path(case, study, series, description, file)
+        dicom_files.write_dicom(path, image, case, study, series, description)
+
+
+def _write_films(jobs: Sequence[FilmJob]) -> None:
+    done = 0
+    with Progress("synthesizing", len(jobs), lambda: done), ProcessPoolExecutor() as workers:
+        for written in as_completed(workers.submit(write_film, job) for job in jobs):
+            written.result()
+            done += 1
+
+
+def _jobs_of(cases: Sequence[descriptions.SampleCase], options: argparse.Namespace, root: Path) -> list[FilmJob]:
+    return [
+        FilmJob(root, c.case, c.image_path, c.density, c.side, c.view, c.abnormalities, options.seed, options.full_size)
+        for c in cases
+        if c.has_file
+    ]
+
+
+def _jobs_from_csv(options: argparse.Namespace, root: Path) -> list[FilmJob]:
+    """One film for every mammogram that real case descriptions name, whatever its density."""
+    named = gather(read_descriptions(options.from_csv, schema.TRAIN))
+    for mammogram in named:
+        if not mammogram.uids[1] or "leaves the input root" in mammogram.fault:
+            raise InputError(f"{mammogram.case}: {mammogram.fault}; no film can be made for it")
+    return [
+        FilmJob(root, m.case, m.image_path, int(m.density), m.side, m.view, 0, options.seed, options.full_size)
+        for m in named
+    ]
+
+
+def _clear(root: Path) -> None:
+    """Makes the folder, or removes the earlier sample in it."""
+    if root.exists() and any(root.iterdir()):
+        if not (root / NOTICE_FILE).exists():
+            raise InputError(f"{root}: is not empty and holds no sample; choose another --output")
+        shutil.rmtree(root / "CBIS-DDSM", ignore_errors=True)
+        for file in root.glob("*_case_description_*_set.csv"):
+            file.unlink()
+    root.mkdir(parents=True, exist_ok=True)
+
+
+def _next_command(options: argparse.Namespace, films: int) -> str:
+    csvs = options.output if not options.from_csv else str(Path(options.from_csv[0]).parent)
+    tolerance = "" if options.from_csv or films >= 40 else " --max_rejected 0.2"  # two bad cases weigh more then
+    return (
+        f"python -m pipelines.preprocess --input {options.output} --output OUT{tolerance} \\\n"
+        f"    --train_csv '{csvs}/*_train_set.csv' --test_csv '{csvs}/*_test_set.csv'"
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.make_sample",
+        description="Writes synthetic mammograms as DICOM films, with case descriptions like those of CBIS-DDSM.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--output", required=True, metavar="DIR", help="folder to write to")
+    add("--patients", type=_patients, default=40, help="about three films each (default %(default)s)")
+    add("--seed", type=int, default=0, help="another seed, another sample (default %(default)s)")
+    add("--full_size", action="store_true", help="films as large as the real ones, about 30 MB each")
+    add("--from_csv", nargs="+", metavar="CSV", help="one film for every mammogram these case descriptions name")
+    return parser
+
+
+def _patients(text: str) -> int:
+    if not text.isdecimal() or not descriptions.SMALLEST <= int(text) <= 5000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of patients from {descriptions.SMALLEST} to 5000")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,189 @@
+"""The command line of the preprocessing job: its own options, and Beam's, none of them misspelt."""
+
+import argparse
+import difflib
+import re
+from collections.abc import Sequence
+
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions, StreamingOptions
+from apache_beam.version import __version__ as beam_version
+
+from preprocess import schema, storage
+from preprocess.errors import InputError
+from preprocess.plan import DROP, ERROR, KEEP, Plan, Selection
+from preprocess.recipe import Recipe
+from preprocess.resize import METHODS
+
+AUTO = "auto"
+
+
+def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, PipelineOptions]:
+    """Splits a command line into the job's own options and Beam's.
+
+    Raises:
+        InputError: an option that neither the job nor Beam knows.
+        SystemExit: --help, or a value that an option does not take; argparse has said so.
+    """
+    parser = _parser()
+    options, rest = parser.parse_known_args(argv)
+    _check_beam_options(rest, parser)
+    return options, _with_local_defaults(PipelineOptions(rest))
+
+
+def selection_of(options: argparse.Namespace) -> Selection:
+    views = tuple(view for view in schema.VIEWS if view in options.views)
+    return Selection(views, options.patient_overlap, options.train_per_category, options.test_count)
+
+
+def parameters_of(options: argparse.Namespace) -> dict[str, object]:
+    """The options that decide what the data set contains, as the manifest shows them."""
+    return {
+        "image_height": options.image_height,
+        "image_width": options.image_width,
+        "canvas": AUTO if options.canvas is None else "{1}x{0}".format(*options.canvas),
+        "resample": options.resample,
+        "views": list(selection_of(options).views),
+        "tfrecord_shards": options.tfrecord_shards,
+        "patient_overlap": options.patient_overlap,
+        "train_per_category": options.train_per_category,
+        "test_count": options.test_count,
+    }
+
+
+def recipe_of(options: argparse.Namespace, plan: Plan) -> Recipe:
+    parameters = parameters_of(options)
+    return Recipe(
+        input_root=storage.absolute(options.input),
+        output_root=storage.absolute(options.output),
+        size=(options.image_height, options.image_width),
+        method=options.resample,
+        shards=options.tfrecord_shards,
+        parts=options.record_parts,
+        max_rejected=options.max_rejected,
+        named=plan.named,
+        matched=plan.matched,
+        spare=len(plan.spare),
+        parameters=parameters,
+        fingerprint=plan.fingerprint(parameters),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.preprocess",
+        description="Makes a breast-density training set from CBIS-DDSM mammograms and their case descriptions.",
+        epilog="Any Beam pipeline option may follow: --runner, --direct_num_workers, --temp_location, …",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--input", required=True, metavar="IMAGES", help="folder or gs:// prefix of the films, in any known layout")
+    add("--train_csv", required=True, nargs="+", metavar="CSV", help="training case descriptions: paths, globs, gs://")
+    add("--test_csv", required=True, nargs="+", metavar="CSV", help="test case descriptions: paths, globs, gs://")
+    add("--output", required=True, metavar="OUT", help="folder or gs:// prefix that the data set is written to")
+    add("--image_width", type=_count, default=schema.IMAGE_WIDTH, help="pixels (default %(default)s)")
+    add("--image_height", type=_count, default=schema.IMAGE_HEIGHT, help="pixels (default %(default)s)")
+    add(
+        "--canvas",
+        type=_canvas,
+        default=AUTO,
+        metavar="WxH",
+        help="size that films are padded to: auto (the largest width and height) or e.g. 5251x7111 (default auto)",
+    )
+    add(
+        "--resample",
+        choices=sorted(METHODS),
+        default="area",
+        help="area: exact mean of each output pixel's rectangle; nearest: what Pillow's NEAREST takes (default area)",
+    )
+    add("--views", nargs="+", choices=schema.VIEWS, default=list(schema.VIEWS), help="views to take (default both)")
+    add("--tfrecord_shards", type=_count, default=1, metavar="N", help="TFRecord files a split (default 1)")
+    add(
+        "--record_parts",
+        type=_count,
+        default=4,
+        metavar="N",
+        help="pieces of a shard written side by side; changes no byte (default %(default)s)",
+    )
+    add(
+        "--patient_overlap",
+        choices=(DROP, ERROR, KEEP),
+        default=DROP,
+        help="training mammograms of a patient whom the test descriptions name (default drop)",
+    )
+    add(
+        "--max_rejected",
+        type=_share,
+        default=0.05,
+        metavar="SHARE",
+        help="largest share of rejected mammograms to publish a data set with (default %(default)s)",
+    )
+    add("--train_per_category", type=_count, metavar="N", help="a subset: N training images a category")
+    add("--test_count", type=_count, metavar="N", help="a subset: N test images")
+    add("--dry_run", action="store_true", help="match, measure and count only; writes nothing")
+    add("--force", action="store_true", help="replace another data set that stands in OUT")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,4}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 99999")
+    return int(text)
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share from 0 to 1")
+    return share
+
+
+def _canvas(text: str) -> tuple[int, int] | None:
+    """From "auto" to None, from "<width>x<height>" to (height, width)."""
+    if text == AUTO:
+        return None
+    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if match is None or max(map(int, match.groups())) > schema.LONGEST_SIDE:
+        raise argparse.ArgumentTypeError(f"{text!r} is not auto or <width>x<height>, e.g. 5251x7111")
+    return int(match[2]), int(match[1])
+
+
+def _check_beam_options(rest: Sequence[str], own: argparse.ArgumentParser) -> None:
+    """Beam ignores what it does not know; here that is an error which names the nearest option."""
+    beam = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for options in _option_classes(PipelineOptions):
+        options._add_argparse_args(beam)  # the one place where Beam keeps its options' names
+    known = {name for parser in (own, beam) for action in parser._actions for name in action.option_strings}
+    for word in rest:
+        name = word.split("=")[0]
+        if name.startswith("--") and name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            raise InputError(f"unknown option {name}; did you mean {near}? --help lists this job's options")
+    _, unread = beam.parse_known_args(list(rest))
+    if unread:
+        raise InputError(f"{unread[0]!r} belongs to no option; --help lists this job's options")
+
+
+def _option_classes(base: type[PipelineOptions]) -> list[type[PipelineOptions]]:
+    return [cls for sub in base.__subclasses__() for cls in (sub, *_option_classes(sub))]
+
+
+def _with_local_defaults(options: PipelineOptions) -> PipelineOptions:
+    """All cores where nothing else is said, and always the same local runner.
+
+    DirectRunner would download and try another runner (Prism) first, and fall back where it cannot: which one a user
+    gets would depend on the network. Naming a compatible version keeps it to the runner that the tests use.
+    """
+    standard, direct = options.view_as(StandardOptions), options.view_as(DirectOptions)
+    if standard.runner in (None, "DirectRunner"):
+        standard.runner = "DirectRunner"
+        given = options.get_all_options(drop_default=True)
+        if "direct_num_workers" not in given:
+            direct.direct_num_workers = 0  # Beam's word for one a core
+        if "direct_running_mode" not in given and direct.direct_num_workers != 1:
+            direct.direct_running_mode = "multi_processing"
+        streaming = options.view_as(StreamingOptions)
+        streaming.update_compatibility_version = streaming.update_compatibility_version or beam_version
+    return options

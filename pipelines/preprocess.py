@@ -1,0 +1,160 @@
+"""Mammograms in, training set out: `python -m pipelines.preprocess --help`."""
+
+import json
+import logging
+import sys
+from collections.abc import Sequence
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.runners.runner import PipelineState
+
+from pipelines import options as command_line
+from pipelines.inputs import list_films, read_descriptions
+from pipelines.progress import Progress
+from pipelines.rehearsal import rehearse
+from pipelines.summary import Outcome, table
+from preprocess import publish, schema, storage
+from preprocess.cases import gather
+from preprocess.errors import InputError, RunFailed
+from preprocess.locate import FileIndex
+from preprocess.plan import Plan, make_plan
+from preprocess.recipe import Recipe
+from preprocess.resize import Size
+from preprocess.schema import Omission
+from preprocess.transforms import LargestSize, MeasureFilms, PrepareImages, WriteDataset
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status: 0 done, 1 no data set, 2 wrong input."""
+    try:
+        run(argv)
+    except (InputError, RunFailed) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InputError) else 1
+    return 0
+
+
+def run(argv: Sequence[str] | None = None) -> None:
+    """Parses, plans, runs and reports.
+
+    Raises:
+        InputError: the run cannot start.
+        RunFailed: it started and no data set came of it.
+    """
+    options, beam_options = command_line.parse(argv)
+    _set_log_level(beam_options.view_as(StandardOptions).runner == "DirectRunner")
+    input_root, output_root = storage.absolute(options.input), storage.absolute(options.output)
+    rows = [
+        *read_descriptions(options.train_csv, schema.TRAIN),
+        *read_descriptions(options.test_csv, schema.TEST),
+    ]
+    index = FileIndex(list_films(input_root, output_root))
+    plan = make_plan(gather(rows), index, command_line.selection_of(options))
+    if options.dry_run:
+        print(table(rehearse(plan, input_root, options.canvas)))
+        return
+    recipe = command_line.recipe_of(options, plan)
+    if _is_finished(recipe, options.force):
+        print(f"{output_root} already holds this data set, made with the same input and options; nothing to do\n")
+    else:
+        _make(plan, recipe, options.canvas, beam_options)
+    print(table(_read_outcome(recipe, plan)))
+    print("\n" + "\n".join(recipe.final(name) for name in schema.OUTPUTS))
+
+
+def build(pipeline: beam.Pipeline, plan: Plan, recipe: Recipe, canvas: Size | None) -> None:
+    """The job: measure the films, find the canvas, prepare the images, write the data set."""
+    planned = pipeline | "PlannedFilms" >> beam.Create(plan.films, reshuffle=False)
+    known = pipeline | "KnownOmissions" >> beam.Create(plan.omissions, reshuffle=False)
+    measured, unmeasured = planned | "MeasureFilms" >> MeasureFilms(recipe.input_root)
+    if canvas is None:
+        size = measured | "LargestSize" >> LargestSize()
+    else:
+        size = pipeline | "GivenCanvas" >> beam.Create([canvas])
+    images, unprepared = measured | "PrepareImages" >> PrepareImages(recipe, size)
+    omissions = (known, unmeasured, unprepared) | "AllOmissions" >> beam.Flatten()
+    images | "WriteDataset" >> WriteDataset(recipe, omissions, size)
+
+
+def _set_log_level(local: bool) -> None:
+    """Beam's messages of a distant runner are news; those of the local one's start-up are not."""
+    logging.basicConfig(level=logging.WARNING if local else logging.INFO)
+    if local:
+        logging.getLogger("apache_beam.runners.portability.local_job_service").setLevel(logging.ERROR)
+
+
+def _make(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: PipelineOptions) -> None:
+    """Runs the job; the data set is published when this returns.
+
+    Raises:
+        InputError: the output root cannot be written to.
+        RunFailed: the job failed, or too many mammograms were rejected.
+    """
+    storage.check_writable(recipe.output_root)
+    storage.delete_folder(recipe.staging)
+    pipeline = beam.Pipeline(options=beam_options)
+    build(pipeline, plan, recipe, canvas)
+    often = 1.0 if storage.is_local(recipe.output_root) else 10.0
+    with Progress("preparing", len(plan.films), lambda: publish.count_staged(recipe), look_seconds=often) as progress:
+        state = pipeline.run().wait_until_finish()
+        if state != PipelineState.DONE:
+            raise RunFailed(f"the Beam job ended in state {state} and left no data set; its messages above say why")
+        verdict = publish.read_verdict(recipe)
+        progress.settle(verdict.prepared)
+    storage.delete_folder(recipe.staging)
+    if verdict.reason:
+        raise RunFailed(
+            f"no data set is published: {verdict.reason}; see "
+            f"{recipe.final(schema.OMISSIONS_FILE)}, then mend the input or allow more with --max_rejected"
+        )
+
+
+def _is_finished(recipe: Recipe, force: bool) -> bool:
+    """Whether the output root holds this very data set.
+
+    Raises:
+        InputError: it holds another one, or files that no run of this job left there.
+    """
+    root = recipe.output_root
+    manifest = publish.read_manifest(root)
+    if manifest is None:
+        found = publish.output_files(root)
+        if found and not storage.list_files(recipe.staging):
+            raise InputError(
+                f"{root}: holds {found[0]} but no {schema.MANIFEST_FILE}, so this job did not make it; "
+                f"move it away or choose another --output"
+            )
+        storage.delete(storage.join(root, name) for name in found)  # an earlier run ended while it was publishing
+        return False
+    if not force and manifest["fingerprint"] != recipe.fingerprint:
+        raise InputError(
+            f"{root}: holds a data set made from other input or with other options; "
+            f"choose another --output, or --force to replace it"
+        )
+    return not force
+
+
+def _read_outcome(recipe: Recipe, plan: Plan) -> Outcome:
+    """The outcome of a finished data set, read from its own files."""
+    manifest = publish.read_manifest(recipe.output_root)
+    if manifest is None:
+        raise RunFailed(f"{recipe.output_root}: {schema.MANIFEST_FILE} disappeared; run the command again")
+    lines = storage.read(recipe.final(schema.OMISSIONS_FILE)).decode().splitlines()
+    return Outcome(
+        counts={
+            (split, int(density)): count
+            for split, counts in manifest["counts"].items()
+            for density, count in counts.items()
+        },
+        omissions=[Omission(**json.loads(line)) for line in lines],
+        canvas=(manifest["canvas"]["height"], manifest["canvas"]["width"]),
+        named=plan.named,
+        matched=plan.matched,
+        spare=len(plan.spare),
+        overlap=len(plan.overlap),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

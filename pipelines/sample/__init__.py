@@ -1,0 +1,1 @@
+"""Synthetic mammograms and case descriptions, in the data set's real format and with its real quirks."""

@@ -1,0 +1,111 @@
+"""A synthetic mammogram: outline, background, pectoral muscle, fibroglandular tissue, film noise, label.
+
+The share of fibroglandular tissue follows the density category, in the quartiles of BI-RADS (4th edition: below 25,
+25 to 50, 51 to 75, above 75 %). Nothing here models a real breast any closer than a person and a small network need
+to tell the categories apart.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+Size = tuple[int, int]
+
+GLANDULAR_SHARE = {1: (0.05, 0.20), 2: (0.30, 0.45), 3: (0.55, 0.70), 4: (0.80, 0.95)}
+"""Density category -> the range of the share of the breast's area that is fibroglandular, pectoral muscle aside."""
+
+LABEL = "SYNTHETIC"
+_GRID = 512  # anatomy is drawn this high and scaled to the film
+_BACKGROUND, _FAT, _GLAND, _MUSCLE, _GRAIN, _INK = 1800.0, 15000.0, 27000.0, 42000.0, 700.0, 56000
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """What a film shows, on the grid: each (h, w); `breast` and `muscle` are masks, `gland` and `thickness` 0 to 1."""
+
+    breast: np.ndarray
+    muscle: np.ndarray
+    gland: np.ndarray
+    thickness: np.ndarray
+
+
+def synthesize_film(size: Size, density: int, side: str, view: str, rng: np.random.Generator) -> np.ndarray:
+    """A film of one breast.
+
+    Args:
+        size: (height, width) in pixels.
+        density: 1 to 4; any other draws a share from any category.
+        side: "LEFT" (chest wall on the left edge) or "RIGHT".
+        view: "CC" or "MLO" (with pectoral muscle).
+
+    Returns:
+        (H, W) uint16, MONOCHROME2.
+    """
+    height, width = size
+    grid = (min(height, _GRID), max(1, round(width * min(height, _GRID) / height)))
+    anatomy = draw_anatomy(grid, density, view, rng)
+    tissue = np.where(anatomy.muscle, _MUSCLE, _FAT + _GLAND * anatomy.gland)
+    drawn = _BACKGROUND + np.where(anatomy.breast, tissue * anatomy.thickness, 0.0)
+    if side == "RIGHT":
+        drawn = drawn[:, ::-1]
+    film = np.asarray(Image.fromarray(drawn.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR))
+    film = film + _GRAIN * rng.standard_normal(size, np.float32)
+    pixels = np.clip(film, 0, 65535).astype(np.uint16)
+    _write_label(pixels, f"{LABEL} {side[0]} {view}", side)
+    return pixels
+
+
+def draw_anatomy(grid: Size, density: int, view: str, rng: np.random.Generator) -> Anatomy:
+    """Draws a breast whose chest wall is the left edge; `grid` is (h, w)."""
+    height, width = grid
+    y = np.linspace(-1, 1, height)[:, None]
+    x = np.linspace(0, 1, width)[None]
+    mlo = view == "MLO"
+    nipple = rng.uniform(0.10, 0.22) if mlo else rng.uniform(-0.08, 0.08)
+    reach = rng.uniform(0.62, 0.88)
+    above = rng.uniform(1.05, 1.25) if mlo else rng.uniform(0.72, 0.92)
+    below = rng.uniform(0.66, 0.76) if mlo else rng.uniform(0.72, 0.92)
+    offset = y - nipple
+    away = np.abs(offset) / np.where(offset < 0, above, below)
+    edge = reach * np.sqrt(np.clip(1 - away * away, 0, None))
+    breast = x < edge
+    bulge = 0.06 * np.clip(1 - (y + 0.6) ** 2 / 0.25, 0, None)
+    muscle = breast & ((x - bulge) / rng.uniform(0.26, 0.40) + (y + 1) / rng.uniform(0.75, 1.10) < 1) & mlo
+    thickness = np.sqrt(np.clip((edge - x) / 0.12, 0, 1)) * 0.75 + 0.25
+    low, high = GLANDULAR_SHARE.get(density, (0.05, 0.95))
+    share = rng.uniform(low, high)
+    centre = (x / reach - 0.5) ** 2 + (offset / 0.8) ** 2
+    field = _smooth_noise(grid, rng) - 1.5 * centre
+    threshold = np.quantile(field[breast & ~muscle], 1 - share)
+    gland = np.clip((field - threshold) / 0.5 + 0.5, 0, 1) * np.clip(0.85 + 0.25 * _smooth_noise(grid, rng), 0.55, 1)
+    return Anatomy(breast, muscle, gland, thickness)
+
+
+def _smooth_noise(grid: Size, rng: np.random.Generator) -> np.ndarray:
+    """(h, w) float64: a sum of octaves, coarse ones strongest."""
+    height, width = grid
+    total = np.zeros(grid)
+    for cells, weight in ((4, 0.5), (8, 0.35), (16, 0.25), (32, 0.18), (64, 0.12), (128, 0.08)):
+        knots = rng.standard_normal((cells, max(2, cells * width // height)), np.float32)
+        total += np.asarray(Image.fromarray(knots).resize((width, height), Image.Resampling.BICUBIC)) * weight
+    return total
+
+
+def _write_label(pixels: np.ndarray, text: str, side: str) -> None:
+    """Burns a label into the upper corner away from the chest wall, about a third of the film wide."""
+    font = ImageFont.load_default_imagefont()
+    left, top, right, bottom = font.getbbox(text)
+    stamp = Image.new("L", (int(right - left), int(bottom - top)))
+    ImageDraw.Draw(stamp).text((-left, -top), text, fill=255, font=font)
+    height, width = pixels.shape
+    factor = max(1, width // (3 * stamp.width))
+    ink = np.asarray(stamp.resize((stamp.width * factor, stamp.height * factor), Image.Resampling.NEAREST)) > 0
+    margin = height // 50
+    rows = slice(margin, margin + ink.shape[0])
+    columns = (
+        slice(margin, margin + ink.shape[1])
+        if side == "RIGHT"
+        else slice(width - margin - ink.shape[1], width - margin)
+    )
+    pixels[rows, columns][ink[: pixels[rows, columns].shape[0], : pixels[rows, columns].shape[1]]] = _INK

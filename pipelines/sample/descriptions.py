@@ -1,0 +1,122 @@
+"""Synthetic case descriptions: patients, their mammograms, and the four CSV files with the quirks of the real ones."""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from preprocess import schema
+
+FIRST_PATIENT = 90001  # the real numbers end at P_02584
+SMALLEST = 8
+
+_SHARED = ("left or right breast", "image view", "abnormality id", "abnormality type")
+_PATHS = ("image file path", "cropped image file path", "ROI mask file path")
+HEADERS = {
+    "Calc": ("patient_id", "breast density", *_SHARED, "calc type", "calc distribution", "assessment", "pathology",
+             "subtlety", *_PATHS),
+    "Mass": ("patient_id", "breast_density", *_SHARED, "mass shape", "mass margins", "assessment", "pathology",
+             "subtlety", *_PATHS),
+}  # fmt: skip
+_FINDINGS = {
+    "Calc": ("calcification", ("PLEOMORPHIC", "AMORPHOUS", "PUNCTATE"), ("CLUSTERED", "SEGMENTAL", "LINEAR")),
+    "Mass": ("mass", ("OVAL", "LOBULATED", "IRREGULAR"), ("CIRCUMSCRIBED", "ILL_DEFINED", "SPICULATED")),
+}
+_SPLIT_NAMES = {schema.TRAIN: "Training", schema.TEST: "Test"}
+
+
+@dataclass(frozen=True)
+class SampleCase:
+    """One synthetic mammogram.
+
+    Attributes:
+        kind: "Calc" or "Mass".
+        density: 1 to 4, or 0 for the one that has no category.
+        abnormalities: how many rows describe it.
+        has_file: whether its film is written; one is missing, as in every download.
+    """
+
+    kind: str
+    split: str
+    patient: str
+    side: str
+    view: str
+    density: int
+    abnormalities: int
+    has_file: bool = True
+
+    @property
+    def case(self) -> str:
+        return f"{self.kind}-{_SPLIT_NAMES[self.split]}_{self.patient}_{self.side}_{self.view}"
+
+    @property
+    def image_path(self) -> str:
+        return f"{self.case}/{uid(self.case, 'study')}/{uid(self.case, 'series')}/000000.dcm"
+
+
+def uid(*names: object) -> str:
+    """A DICOM UID derived from names (PS3.5, B.2: 2.25 and a 128-bit number)."""
+    digest = hashlib.sha256("/".join(map(str, names)).encode()).digest()
+    return f"2.25.{int.from_bytes(digest[:16], 'big')}"
+
+
+def make_cases(patients: int, seed: int) -> list[SampleCase]:
+    """The mammograms of a sample: categories in turn, about a third of the patients in the test set.
+
+    Besides, as in the real descriptions: one patient whom both splits name, one test mammogram of density 0, and one
+    training mammogram without a file.
+    """
+    rng = np.random.default_rng([seed, patients])
+    cases: list[SampleCase] = []
+    for number in range(patients):
+        block, category = divmod(number, len(schema.DENSITIES))
+        kind = ("Calc", "Mass")[int(rng.integers(2))]
+        split = schema.TEST if block % 3 == 1 else schema.TRAIN
+        sides = (schema.SIDES, schema.SIDES[:1], schema.SIDES[1:])[int(rng.choice(3, p=(0.6, 0.2, 0.2)))]
+        for side in sides:
+            for view in schema.VIEWS:
+                rows = int(rng.choice((1, 2, 3), p=(0.7, 0.2, 0.1)))
+                cases.append(SampleCase(kind, split, _patient(number), side, view, category + 1, rows))
+    shared = next(case for case in cases if case.split == schema.TEST)
+    other_kind = "Mass" if shared.kind == "Calc" else "Calc"
+    cases.append(SampleCase(other_kind, schema.TRAIN, shared.patient, shared.side, "MLO", shared.density, 1))
+    cases.append(SampleCase("Calc", schema.TEST, _patient(patients), "RIGHT", "CC", 0, 1))
+    cases.append(SampleCase("Mass", schema.TRAIN, _patient(patients + 1), "LEFT", "MLO", 2, 1, has_file=False))
+    return sorted(cases, key=lambda case: (case.patient, case.case))
+
+
+def csv_name(kind: str, split: str) -> str:
+    return f"{kind.lower()}_case_description_{split}_set.csv"
+
+
+def csv_text(kind: str, cases: Iterable[SampleCase]) -> str:
+    """A case-description file. Its records span two lines: a newline stands inside the last quoted path but one
+    (calcifications) or the last (masses), as in the real files.
+    """
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(HEADERS[kind])
+    for case in cases:
+        table.writerows(_rows(case))
+    return text.getvalue()
+
+
+def _patient(number: int) -> str:
+    return f"P_{FIRST_PATIENT + number:05d}"
+
+
+def _rows(case: SampleCase) -> Iterator[tuple]:
+    what, shapes, margins = _FINDINGS[case.kind]
+    for number in range(1, case.abnormalities + 1):
+        folder = f"{case.case}_{number}/{uid(case.case, number, 'study')}/{uid(case.case, number, 'series')}"
+        crop, mask = f"{folder}/000001.dcm", f"{folder}/000000.dcm"
+        crop, mask = (f"{crop}\n", mask) if case.kind == "Calc" else (crop, f"{mask}\n")
+        draw = hashlib.sha256(f"{case.case} {number}".encode()).digest()
+        yield (
+            case.patient, case.density, case.side, case.view, number, what, shapes[draw[0] % 3], margins[draw[1] % 3],
+            2 + draw[2] % 4, ("BENIGN", "MALIGNANT", "BENIGN_WITHOUT_CALLBACK")[draw[3] % 3], 1 + draw[4] % 5,
+            case.image_path, crop, mask,
+        )  # fmt: skip

@@ -1,0 +1,52 @@
+"""Writing synthetic films, crops and masks as DICOM files, in the folders that the NBIA Data Retriever makes today."""
+
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+
+from pipelines.sample.descriptions import uid
+
+FULL, CROP, MASK = "full mammogram images", "cropped images", "ROI mask images"
+_STUDY_DATE = "07-20-2016"
+
+
+def descriptive_path(case: str, study: str, series: str, description: str, number: int = 1) -> Path:
+    """The path of an image below the root of a download in the descriptive layout."""
+    return Path(
+        "CBIS-DDSM",
+        case,
+        f"{_STUDY_DATE}-DDSM-NA-{study[-5:]}",
+        f"1.000000-{description}-NA-{series[-5:]}",
+        f"1-{number}.dcm",
+    )
+
+
+def write_dicom(path: Path, pixels: np.ndarray, case: str, study: str, series: str, description: str) -> None:
+    """Writes a Secondary Capture image: MONOCHROME2, uncompressed, unsigned.
+
+    Args:
+        pixels: (H, W) uint8 or uint16.
+    """
+    bits = 8 * pixels.itemsize
+    dataset = Dataset()
+    dataset.SOPClassUID = SecondaryCaptureImageStorage
+    dataset.SOPInstanceUID = uid(series, path.name)
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, series
+    dataset.Modality, dataset.BodyPartExamined = "MG", "BREAST"
+    dataset.PatientID = case  # the real files name the case here, too
+    dataset.PatientName = "SYNTHETIC"
+    dataset.ImageComments = "Synthetic image made by a program; it shows no person."
+    dataset.SeriesDescription = description
+    dataset.Rows, dataset.Columns = pixels.shape
+    dataset.BitsAllocated = dataset.BitsStored = bits
+    dataset.HighBit, dataset.PixelRepresentation, dataset.SamplesPerPixel = bits - 1, 0, 1
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    data = pixels.astype(f"<u{pixels.itemsize}", copy=False).tobytes()
+    dataset.PixelData = data + b"\0" * (len(data) % 2)
+    dataset["PixelData"].VR = "OW" if bits == 16 else "OB"
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    path.parent.mkdir(parents=True, exist_ok=True)
+    dataset.save_as(path, enforce_file_format=True)

@@ -1,0 +1,1 @@
+"""Mammograms in, training set out: the logic of one image and of one data set."""

@@ -1,0 +1,219 @@
+"""DICOM films: uncompressed ones read band by band straight from the file, compressed ones decoded first.
+
+Standard: DICOM PS3.5 (2024), 8 (pixel data), A.4 (encapsulation), G (RLE). Of the header only geometry and pixel format
+are ever looked at, and only they appear in a message: the rest may tell of a person.
+"""
+
+import struct
+from collections.abc import Container
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+import pydicom
+from PIL import Image
+from pydicom.encaps import generate_frames
+from pydicom.errors import InvalidDicomError
+from pydicom.pixels import get_decoder
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+
+from preprocess.errors import RejectedFilm
+from preprocess.pixels import to_full_range
+
+BROKEN_FILE = (
+    InvalidDicomError, AttributeError, EOFError, IndexError, KeyError, NotImplementedError, OSError, OverflowError,
+    RuntimeError, TypeError, ValueError, struct.error,
+)  # fmt: skip
+"""What pydicom and its decoders raise on broken files; pydicom documents no narrower base class."""
+
+_HEADER = (
+    "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "SamplesPerPixel",
+    "PhotometricInterpretation", "NumberOfFrames",
+)  # fmt: skip
+_NUMBERS = ("Rows", "Columns", "BitsAllocated", "BitsStored")
+_RLE_LARGEST_RATIO = 64  # two bytes of a PackBits run make at most 128
+
+
+def open_dicom(stream: BinaryIO, size: int) -> "NativeFilm | EncapsulatedFilm":
+    """Reads a DICOM header up to the pixel data.
+
+    Args:
+        stream: positioned at the start of the file.
+        size: of the file, in bytes.
+
+    Raises:
+        RejectedFilm: not a 16-bit range grayscale film this project can read, or a file too short for its header.
+    """
+    try:
+        header = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(_HEADER))
+        syntax = header.file_meta.TransferSyntaxUID
+        said = {name: _plain(header.get(name)) for name in _HEADER}
+    except BROKEN_FILE as error:
+        raise RejectedFilm("header", f"the DICOM header cannot be read ({type(error).__name__})") from error
+    native = syntax in (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+    if not native:
+        _check_decoder(syntax)
+    layout = _check_header(said)
+    # pydicom stopped in front of the pixel data: tag, then VR and two reserved bytes if explicit, then length.
+    prefix = 8 if syntax == ImplicitVRLittleEndian else 12
+    element = stream.read(prefix)
+    if len(element) < prefix or element[:4] != b"\xe0\x7f\x10\x00":
+        raise RejectedFilm("header", "the DICOM file ends before its pixel data")
+    offset = stream.tell()
+    promised = layout.height * layout.width * layout.dtype.itemsize
+    smallest = -(-promised // _RLE_LARGEST_RATIO) if syntax == RLELossless else promised if native else 0
+    if size - offset < smallest:
+        raise RejectedFilm("header", _too_short(layout, promised, size - offset))
+    if not native:
+        return EncapsulatedFilm(stream, layout, offset, syntax)
+    length = struct.unpack("<I", element[-4:])[0]
+    if length not in (promised, promised + promised % 2):
+        raise RejectedFilm("header", f"its pixel data has {length:,} bytes; its header promises {promised:,}")
+    return NativeFilm(stream, layout, offset)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How a film's samples are stored: `dtype` is little-endian, `bits` of it are in use."""
+
+    height: int
+    width: int
+    dtype: np.dtype
+    bits: int
+    inverted: bool
+
+
+class _Film:
+    def __init__(self, stream: BinaryIO, layout: _Layout, offset: int):
+        self._stream, self._layout, self._offset = stream, layout, offset
+        self.height, self.width = layout.height, layout.width
+
+    def _pixels(self, samples: np.ndarray) -> np.ndarray:
+        return to_full_range(samples, self._layout.bits, self._layout.inverted)
+
+
+class NativeFilm(_Film):
+    """An uncompressed film. Only the rows that are asked for are read; none are kept."""
+
+    def read_rows(self, start: int, stop: int) -> np.ndarray:
+        rows = np.empty((stop - start, self.width), self._layout.dtype)
+        row_bytes = self.width * self._layout.dtype.itemsize
+        try:
+            self._stream.seek(self._offset + start * row_bytes)
+            got = self._stream.readinto(rows.data.cast("B"))  # type: ignore[attr-defined]
+        except OSError as error:
+            raise RejectedFilm("pixels", f"the file cannot be read: {error.strerror or error}") from error
+        if got != rows.nbytes:
+            raise RejectedFilm("pixels", f"the file ended within row {start + got // row_bytes} of {self.height}")
+        return self._pixels(rows)
+
+
+class EncapsulatedFilm(_Film):
+    """A compressed film, decoded whole at the first rows that are asked for."""
+
+    def __init__(self, stream: BinaryIO, layout: _Layout, offset: int, syntax: UID):
+        super().__init__(stream, layout, offset)
+        self._syntax = syntax
+        self._planes: list[Image.Image] = []
+        self._samples: np.ndarray | None = None
+
+    def read_rows(self, start: int, stop: int) -> np.ndarray:
+        if self._syntax == RLELossless:
+            self._planes = self._planes or self._decode_rle()
+            samples = _combine([np.asarray(plane.crop((0, start, self.width, stop))) for plane in self._planes])
+        else:
+            if self._samples is None:
+                self._samples = self._decode_by_plugin()
+            samples = self._samples[start:stop]
+        return self._pixels(samples)
+
+    def _decode_rle(self) -> list[Image.Image]:
+        """The byte planes of an RLE frame, most significant first, each (H, W) bytes.
+
+        DICOM's RLE is PackBits, which Pillow decodes in C: some hundred times faster than pydicom does in Python, and
+        in twice the pixels' bytes instead of three to four times.
+        """
+        try:
+            self._stream.seek(self._offset)
+            frame = next(generate_frames(self._stream, number_of_frames=1))
+            count, *offsets = struct.unpack("<16I", frame[:64])
+            if count != self._layout.dtype.itemsize:
+                raise RejectedFilm("pixels", f"{count} RLE segments; expected {self._layout.dtype.itemsize}")
+            ends = [*offsets[1:count], len(frame)]
+            size = (self.width, self.height)
+            return [
+                Image.frombytes("L", size, memoryview(frame)[begin:end], "packbits", "L")  # type: ignore[arg-type]
+                for begin, end in zip(offsets, ends, strict=False)
+            ]
+        except (*BROKEN_FILE, StopIteration) as error:
+            raise RejectedFilm("pixels", f"its RLE pixel data cannot be decoded ({type(error).__name__})") from error
+
+    def _decode_by_plugin(self) -> np.ndarray:
+        """(H, W) uint8 or uint16, by pydicom and the plugins that are installed."""
+        try:
+            self._stream.seek(0)
+            samples, _ = get_decoder(self._syntax).as_array(pydicom.dcmread(self._stream), index=0, raw=True)
+        except BROKEN_FILE as error:
+            reason = f"its {self._syntax.name} pixel data cannot be decoded ({type(error).__name__})"
+            raise RejectedFilm("pixels", reason) from error
+        if samples.shape != (self.height, self.width) or samples.dtype.kind != "u":
+            raise RejectedFilm("pixels", f"decoded to {samples.shape} {samples.dtype}; expected the header's size")
+        return samples
+
+
+def _plain(value: object) -> int | str | None:
+    """A header value as a plain number or text; pydicom's own types carry more than geometry."""
+    return value if value is None else int(value) if isinstance(value, int | float) else str(value)
+
+
+def _check_header(said: dict[str, int | str | None]) -> _Layout:
+    """Refuses what is not one grayscale film of up to 16 unsigned bits."""
+    most_bits = 16 if said["BitsAllocated"] == 16 else 8
+    expectations: dict[str, tuple[Container, str]] = {
+        "Rows": (range(1, 65536), "1 to 65535"),
+        "Columns": (range(1, 65536), "1 to 65535"),
+        "SamplesPerPixel": ((1,), "1"),
+        "PhotometricInterpretation": (("MONOCHROME1", "MONOCHROME2"), "MONOCHROME1 or MONOCHROME2"),
+        "NumberOfFrames": ((None, 1), "1"),
+        "BitsAllocated": ((8, 16), "8 or 16"),
+        "BitsStored": (range(1, most_bits + 1), f"1 to {most_bits}"),
+        "PixelRepresentation": ((0,), "0 (unsigned)"),
+    }
+    for name, (allowed, words) in expectations.items():
+        if said[name] not in allowed:
+            raise RejectedFilm("header", f"the DICOM header says {name} {said[name]}; expected {words}")
+    height, width, allocated, bits = (int(said[name] or 0) for name in _NUMBERS)
+    if said["HighBit"] != bits - 1:
+        raise RejectedFilm("header", f"the DICOM header says HighBit {said['HighBit']}; expected {bits - 1}")
+    return _Layout(
+        height, width, np.dtype(f"<u{allocated // 8}"), bits, said["PhotometricInterpretation"] == "MONOCHROME1"
+    )
+
+
+def _check_decoder(syntax: UID) -> None:
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError as error:
+        raise RejectedFilm("header", f"transfer syntax {syntax} is not one that pydicom decodes") from error
+    if not syntax.is_encapsulated:
+        raise RejectedFilm("header", f"{syntax.name} is not read; convert it to Explicit VR Little Endian")
+    if not decoder.is_available:
+        wanted = " or ".join(line.split(" - ")[0] for line in decoder.missing_dependencies)
+        needs = "; ".join(decoder.missing_dependencies)
+        raise RejectedFilm(
+            "header", f"{syntax.name} needs the pydicom plugin {wanted}, which is not installed ({needs})"
+        )
+
+
+def _too_short(layout: _Layout, promised: int, held: int) -> str:
+    return (
+        f"its header promises {layout.height} x {layout.width} pixels of {8 * layout.dtype.itemsize} bits "
+        f"({promised:,} bytes); the file holds {held:,}"
+    )
+
+
+def _combine(planes: list[np.ndarray]) -> np.ndarray:
+    """Byte planes, most significant first, each (H, W) uint8 -> (H, W) uint8 or uint16 samples."""
+    if len(planes) == 1:
+        return planes[0]
+    return planes[0].astype(np.uint16) << 8 | planes[1]

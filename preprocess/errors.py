@@ -1,0 +1,23 @@
+"""The ways in which a run or one image can fail, each with a message made for its reader."""
+
+
+class InputError(Exception):
+    """The run cannot start: a missing CSV, an unreadable root, a misspelt option. Exit status 2."""
+
+
+class RunFailed(Exception):
+    """The run started and cannot publish a data set, e.g. too many mammograms rejected. Exit status 1."""
+
+
+class RejectedFilm(Exception):
+    """One film cannot be used. It costs that image, never the run.
+
+    Attributes:
+        stage: where it was found out, one of `schema.STAGES`.
+        reason: what was found and what was expected, for a person.
+    """
+
+    def __init__(self, stage: str, reason: str):
+        super().__init__(stage, reason)
+        self.stage = stage
+        self.reason = reason

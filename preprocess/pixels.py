@@ -1,0 +1,49 @@
+"""Stored samples -> pixels on the full 16-bit range, black as 0; what every image reader ends with."""
+
+import functools
+from typing import Protocol
+
+import numpy as np
+
+from preprocess import schema
+
+
+class FilmImage(Protocol):
+    """One film whose header has been read and whose pixels are read band by band.
+
+    Attributes:
+        height, width: in pixels.
+    """
+
+    height: int
+    width: int
+
+    def read_rows(self, start: int, stop: int) -> np.ndarray:
+        """Rows start:stop as (stop - start, width) uint16 on the full range. Rows are asked for from top to bottom.
+
+        Raises:
+            RejectedFilm: the pixels cannot be read or decoded.
+        """
+        ...
+
+
+def to_full_range(samples: np.ndarray, bits: int, inverted: bool) -> np.ndarray:
+    """Scales samples of `bits` stored bits to 0..65535 and turns them so that 0 is black.
+
+    Args:
+        samples: (H, W) uint8 or uint16; bits above the stored ones are ignored, as DICOM says (PS3.5, 8.1.1).
+        bits: stored bits, 1 to 16. Eight bits are multiplied by 257, other depths by 65535 / (2^bits - 1), rounded.
+        inverted: whether the largest sample is black (MONOCHROME1, WhiteIsZero).
+
+    Returns:
+        (H, W) uint16; `samples` itself where nothing is to be done.
+    """
+    pixels = samples if bits == 16 else _full_range_table(bits)[samples & ((1 << bits) - 1)]
+    return schema.PIXEL_MAX - pixels if inverted else pixels
+
+
+@functools.cache
+def _full_range_table(bits: int) -> np.ndarray:
+    """(2^bits,) uint16: sample -> pixel, rounded to the nearest."""
+    top = (1 << bits) - 1
+    return ((np.arange(top + 1, dtype=np.uint32) * schema.PIXEL_MAX + top // 2) // top).astype(np.uint16)

@@ -1,0 +1,216 @@
+"""From prepared images to a published data set: judge, write the records in parts, join them, rename once.
+
+Everything is written to the staging folder first. The final names are given at the very end, the manifest last: where
+`manifest.json` stands, the data set is whole.
+"""
+
+import collections
+import csv
+import hashlib
+import io
+import json
+import platform
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+
+from preprocess import schema, storage
+from preprocess.example import LabelledImage, decode_png, encode_example
+from preprocess.recipe import PreparedImage, Recipe, RecordPart
+from preprocess.records import frame
+from preprocess.resize import Size
+from preprocess.schema import Omission
+
+MANIFEST_FORMAT = 1
+LIBRARIES = ("apache-beam", "numpy", "pillow", "pydicom")
+VERDICT_FILE = "verdict.json"
+_COPY_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How many mammograms went which way, and why the outcome may not be published; `reason` is empty where it may."""
+
+    prepared: int
+    rejected: int
+    excluded: int
+    reason: str
+
+
+def judge(images: Sequence[PreparedImage], omissions: Iterable[Omission], recipe: Recipe) -> Verdict:
+    """Holds the rejected mammograms against the tolerated share of the named ones."""
+    kinds = collections.Counter(omission.kind for omission in omissions)
+    rejected, excluded = kinds[schema.REJECTED], kinds[schema.EXCLUDED]
+    reason = ""
+    if not images:
+        reason = "no image is left"
+    elif rejected > recipe.max_rejected * recipe.named:
+        reason = (
+            f"{rejected:,} of {recipe.named:,} named mammograms are rejected ({rejected / recipe.named:.1%}), "
+            f"more than --max_rejected {recipe.max_rejected:g} allows"
+        )
+    return Verdict(len(images), rejected, excluded, reason)
+
+
+def split_into_parts(
+    images: Sequence[PreparedImage], omissions: Sequence[Omission], recipe: Recipe
+) -> Iterator[RecordPart]:
+    """The images of each split in record order, cut into shards and the shards into parts; none if not publishable."""
+    if judge(images, omissions, recipe).reason:
+        return
+    pieces = recipe.shards * recipe.parts
+    for split in schema.SPLITS:
+        ordered = in_record_order(images, split)
+        bounds = [-(-len(ordered) * piece // pieces) for piece in range(pieces + 1)]
+        for piece in range(pieces):
+            shard, index = divmod(piece, recipe.parts)
+            yield RecordPart(split, shard, index, tuple(ordered[bounds[piece] : bounds[piece + 1]]))
+
+
+def write_part(part: RecordPart, recipe: Recipe) -> RecordPart:
+    """Streams the records of a part, read back one PNG at a time, into a file of its own."""
+    path = recipe.staged(f"parts/{part.split}-{part.shard:05d}-{part.index:05d}-{uuid.uuid4().hex}")
+    with storage.open_for_writing(path) as stream:
+        for image in part.images:
+            pixels = decode_png(storage.read(recipe.staged(image.file)))
+            label = schema.label_of(image.film.density)
+            stream.write(frame(encode_example(LabelledImage(image.film.name, label, pixels))))
+    return replace(part, path=path)
+
+
+def publish(
+    images: Sequence[PreparedImage],
+    omissions: Sequence[Omission],
+    parts: Sequence[RecordPart],
+    canvas: Size,
+    recipe: Recipe,
+) -> Verdict:
+    """Gives the data set its final names, or only `rejected.jsonl` where the verdict is against it."""
+    verdict = judge(images, omissions, recipe)
+    storage.write(recipe.staged(VERDICT_FILE), json.dumps(asdict(verdict)).encode())
+    if _is_published(images, recipe):
+        return verdict  # a runner may repeat a step whose answer was lost
+    rejected = _omission_lines(omissions)
+    if verdict.reason:
+        storage.write(recipe.staged(schema.OMISSIONS_FILE), rejected)
+        storage.move([(recipe.staged(schema.OMISSIONS_FILE), recipe.final(schema.OMISSIONS_FILE))])
+        return verdict
+    files = {image.file: {"bytes": image.png_bytes, "sha256": image.png_sha256} for image in images}
+    files |= _join_parts(parts, recipe)
+    for name, data in ((schema.OMISSIONS_FILE, rejected), (schema.DATASET_FILE, _dataset_table(images))):
+        storage.write(recipe.staged(name), data)
+        files[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    manifest = _manifest(images, verdict, files, canvas, recipe)
+    storage.write(recipe.staged(schema.MANIFEST_FILE), json.dumps(manifest, indent=1, sort_keys=True).encode())
+
+    remove_data_set(recipe.output_root)
+    storage.move((recipe.staged(name), recipe.final(name)) for name in sorted(files))
+    storage.move([(recipe.staged(schema.MANIFEST_FILE), recipe.final(schema.MANIFEST_FILE))])
+    return verdict
+
+
+def read_manifest(output_root: str) -> dict | None:
+    """The manifest of a finished data set; None where there is none."""
+    path = storage.join(output_root, schema.MANIFEST_FILE)
+    return json.loads(storage.read(path)) if storage.exists(path) else None
+
+
+def remove_data_set(output_root: str) -> None:
+    """Removes the data set that a manifest describes, the manifest first; nothing where there is none."""
+    if manifest := read_manifest(output_root):
+        storage.delete([storage.join(output_root, schema.MANIFEST_FILE)])
+        storage.delete(storage.join(output_root, name) for name in manifest["files"])
+
+
+def read_verdict(recipe: Recipe) -> Verdict:
+    return Verdict(**json.loads(storage.read(recipe.staged(VERDICT_FILE))))
+
+
+def count_staged(recipe: Recipe) -> int:
+    """How many images are prepared so far, for a progress line."""
+    return sum(len(storage.list_files(recipe.staged(folder))) for folder in schema.IMAGE_FOLDERS.values())
+
+
+def output_files(output_root: str) -> list[str]:
+    """The images, records and tables that stand under final names, with or without a manifest."""
+    folders = tuple(f"{folder}/" for folder in schema.IMAGE_FOLDERS.values())
+    stems = tuple(schema.RECORD_STEMS.values())
+    return sorted(
+        path for path in storage.list_files(output_root)
+        if path == schema.DATASET_FILE or path.startswith((*folders, *stems))
+    )  # fmt: skip
+
+
+def in_record_order(images: Iterable[PreparedImage], split: str) -> list[PreparedImage]:
+    chosen = (image for image in images if image.film.split == split)
+    return sorted(chosen, key=lambda image: schema.record_order(image.film.case))
+
+
+def _is_published(images: Sequence[PreparedImage], recipe: Recipe) -> bool:
+    if any(storage.exists(recipe.staged(image.file)) for image in images[:1]):
+        return False
+    manifest = read_manifest(recipe.output_root)
+    return manifest is not None and manifest["fingerprint"] == recipe.fingerprint
+
+
+def _join_parts(parts: Iterable[RecordPart], recipe: Recipe) -> dict[str, dict]:
+    """Joins the parts of each shard into a staged TFRecord file; file -> its bytes and SHA-256."""
+    paths = {(part.split, part.shard, part.index): part.path for part in parts}
+    files = {}
+    for split in schema.SPLITS:
+        for shard in range(recipe.shards):
+            file = schema.record_file(split, shard, recipe.shards)
+            digest, size = hashlib.sha256(), 0
+            with storage.open_for_writing(recipe.staged(file)) as joined:
+                for index in range(recipe.parts):
+                    with storage.open_for_reading(paths[split, shard, index]) as part:
+                        while data := part.read(_COPY_BYTES):
+                            joined.write(data)
+                            digest.update(data)
+                            size += len(data)
+            files[file] = {"bytes": size, "sha256": digest.hexdigest()}
+    return files
+
+
+def _dataset_table(images: Iterable[PreparedImage]) -> bytes:
+    """`dataset.csv`: a row an image, the training set before the test set, each in record order."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(schema.DATASET_COLUMNS)
+    images = list(images)
+    for split in schema.SPLITS:
+        for image in in_record_order(images, split):
+            film = image.film
+            table.writerow((film.name, split, film.density, film.patient, film.side, film.view, film.file, image.height,
+                            image.width))  # fmt: skip
+    return text.getvalue().encode()
+
+
+def _omission_lines(omissions: Iterable[Omission]) -> bytes:
+    return "".join(json.dumps(asdict(omission)) + "\n" for omission in sorted(omissions)).encode()
+
+
+def _manifest(
+    images: Sequence[PreparedImage], verdict: Verdict, files: dict[str, dict], canvas: Size, recipe: Recipe
+) -> dict:
+    counted = collections.Counter((image.film.split, image.film.density) for image in images)
+    return {
+        "format": MANIFEST_FORMAT,
+        "fingerprint": recipe.fingerprint,
+        "versions": {name: version(name) for name in LIBRARIES} | {"python": platform.python_version()},
+        "parameters": dict(recipe.parameters),
+        "canvas": {"height": canvas[0], "width": canvas[1]},
+        "mammograms": {
+            "named": recipe.named,
+            "matched": recipe.matched,
+            "spare_files": recipe.spare,
+            "rejected": verdict.rejected,
+            "excluded": verdict.excluded,
+            "prepared": verdict.prepared,
+        },
+        "counts": {
+            split: {str(density): counted[split, density] for density in schema.DENSITIES} for split in schema.SPLITS
+        },
+        "files": files,
+    }

@@ -1,0 +1,93 @@
+"""How a data set is made: everything about a run that its workers need to know."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from preprocess import schema, storage
+from preprocess.plan import Film
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Attributes:
+    input_root, output_root: folders, local ones absolute.
+    size: (height, width) of the images.
+    method: "area" or "nearest".
+    shards: TFRecord files a split.
+    parts: pieces of a shard that workers write side by side; the bytes do not depend on it.
+    max_rejected: the largest tolerated share of rejected among named mammograms.
+    named, matched, spare: counts of the plan, see `Plan`.
+    parameters: what the manifest says of the options.
+    fingerprint: of the plan and the parameters, see `Plan.fingerprint`.
+    """
+
+    input_root: str
+    output_root: str
+    size: tuple[int, int]
+    method: str
+    shards: int
+    parts: int
+    max_rejected: float
+    named: int
+    matched: int
+    spare: int
+    parameters: Mapping[str, object]
+    fingerprint: str
+
+    @property
+    def staging(self) -> str:
+        """Where everything is written before it is published under its final name."""
+        return storage.join(self.output_root, schema.STAGING_FOLDER)
+
+    def source(self, film: Film) -> str:
+        return storage.join(self.input_root, film.file)
+
+    def staged(self, file: str) -> str:
+        return storage.join(self.staging, file)
+
+    def final(self, file: str) -> str:
+        return storage.join(self.output_root, file)
+
+
+@dataclass(frozen=True)
+class MeasuredFilm:
+    """A film whose header was read: `height` and `width` in pixels."""
+
+    film: Film
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class PreparedImage:
+    """An image of the set: its PNG is staged. About 400 bytes.
+
+    Attributes:
+        height, width: of the film it was made from, in pixels.
+        png_bytes, png_sha256: of the PNG file.
+    """
+
+    film: Film
+    height: int
+    width: int
+    png_bytes: int
+    png_sha256: str
+
+    @property
+    def file(self) -> str:
+        """The PNG's path below the output root."""
+        return schema.image_file(self.film.split, self.film.density, self.film.case)
+
+
+@dataclass(frozen=True)
+class RecordPart:
+    """A run of images, in record order, that one worker writes into one temporary file.
+
+    `images` are followed by `path` once it is written: the temporary file's name.
+    """
+
+    split: str
+    shard: int
+    index: int
+    images: tuple[PreparedImage, ...]
+    path: str = ""

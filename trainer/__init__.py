@@ -1,0 +1,1 @@
+"""The density classifiers that read the training set. Not written yet."""
