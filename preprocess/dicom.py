@@ -13,7 +13,7 @@ import numpy as np
 import pydicom
 from PIL import Image
 from pydicom.encaps import generate_frames
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels import get_decoder
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
@@ -21,8 +21,8 @@ from preprocess.errors import RejectedFilm
 from preprocess.pixels import to_full_range
 
 BROKEN_FILE = (
-    InvalidDicomError, AttributeError, EOFError, IndexError, KeyError, NotImplementedError, OSError, OverflowError,
-    RuntimeError, TypeError, ValueError, struct.error,
+    InvalidDicomError, BytesLengthException, AttributeError, EOFError, IndexError, KeyError, NotImplementedError,
+    OSError, OverflowError, RuntimeError, TypeError, ValueError, struct.error,
 )  # fmt: skip
 """What pydicom and its decoders raise on broken files; pydicom documents no narrower base class."""
 
@@ -44,6 +44,7 @@ def open_dicom(stream: BinaryIO, size: int) -> "NativeFilm | EncapsulatedFilm":
     Raises:
         RejectedFilm: not a 16-bit range grayscale film this project can read, or a file too short for its header.
     """
+    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE  # its warnings would quote the header
     try:
         header = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(_HEADER))
         syntax = header.file_meta.TransferSyntaxUID
@@ -142,7 +143,7 @@ class EncapsulatedFilm(_Film):
             ends = [*offsets[1:count], len(frame)]
             size = (self.width, self.height)
             return [
-                Image.frombytes("L", size, memoryview(frame)[begin:end], "packbits", "L")  # type: ignore[arg-type]
+                Image.frombytes("L", size, memoryview(frame)[begin:end], "packbits", "L")
                 for begin, end in zip(offsets, ends, strict=False)
             ]
         except (*BROKEN_FILE, StopIteration) as error:
