@@ -27,7 +27,7 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, PipelineOptio
     parser = _parser()
     options, rest = parser.parse_known_args(argv)
     _check_beam_options(rest, parser)
-    return options, _with_local_defaults(PipelineOptions(rest))
+    return options, _with_local_defaults(PipelineOptions(rest), {word.split("=")[0] for word in rest})
 
 
 def selection_of(options: argparse.Namespace) -> Selection:
@@ -170,7 +170,7 @@ def _option_classes(base: type[PipelineOptions]) -> list[type[PipelineOptions]]:
     return [cls for sub in base.__subclasses__() for cls in (sub, *_option_classes(sub))]
 
 
-def _with_local_defaults(options: PipelineOptions) -> PipelineOptions:
+def _with_local_defaults(options: PipelineOptions, given: set[str]) -> PipelineOptions:
     """All cores where nothing else is said, and always the same local runner.
 
     DirectRunner would download and try another runner (Prism) first, and fall back where it cannot: which one a user
@@ -179,10 +179,9 @@ def _with_local_defaults(options: PipelineOptions) -> PipelineOptions:
     standard, direct = options.view_as(StandardOptions), options.view_as(DirectOptions)
     if standard.runner in (None, "DirectRunner"):
         standard.runner = "DirectRunner"
-        given = options.get_all_options(drop_default=True)
-        if "direct_num_workers" not in given:
+        if "--direct_num_workers" not in given:
             direct.direct_num_workers = 0  # Beam's word for one a core
-        if "direct_running_mode" not in given and direct.direct_num_workers != 1:
+        if "--direct_running_mode" not in given and direct.direct_num_workers != 1:
             direct.direct_running_mode = "multi_processing"
         streaming = options.view_as(StreamingOptions)
         streaming.update_compatibility_version = streaming.update_compatibility_version or beam_version

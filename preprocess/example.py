@@ -38,7 +38,7 @@ def encode_png(pixels: np.ndarray) -> bytes:
     """
     height, width = pixels.shape
     rows = np.zeros((height, 1 + 2 * width), np.uint8)  # each row begins with its filter type, 0: none
-    rows[:, 1:] = pixels.astype(">u2").view(np.uint8)
+    rows[:, 1:] = np.ascontiguousarray(pixels, ">u2").view(np.uint8)
     header = struct.pack(">IIBBBBB", width, height, 16, 0, 0, 0, 0)
     return b"".join(
         (_PNG_SIGNATURE, _chunk(b"IHDR", header), _chunk(b"IDAT", _zlib_stored(rows.tobytes())), _chunk(b"IEND", b""))

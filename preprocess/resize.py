@@ -47,20 +47,24 @@ def area(film: FilmImage, canvas: Size, size: Size) -> np.ndarray:
     Args and returns: as `pad_and_resize`, (H, W) canvas -> (h, w) uint16.
     """
     (canvas_height, canvas_width), (height, width) = canvas, size
-    sums = np.empty(size, np.int64)
+    columns = np.zeros((height, film.width), np.int64)
     top_row = _read(film, 0, 1)[0]
     for y in range(height):
         first, above = divmod(y * canvas_height, height)
         last, inside = divmod((y + 1) * canvas_height, height)
-        rows = _read(film, first + 1, last + 1)
-        bottom_row = rows[-1] if len(rows) else top_row
+        if first >= film.height:
+            break
         # In units: the rows first..last whole, less the part above the rectangle, plus the last row's part inside it.
-        columns = np.zeros(film.width, np.int64)
         if last > first:
-            columns += height * (rows[:-1].sum(axis=0, dtype=np.uint32).astype(np.int64) + top_row)
-        columns += inside * bottom_row.astype(np.int64) - above * top_row.astype(np.int64)
-        sums[y] = np.diff(_integral(columns, np.arange(width + 1) * canvas_width, width))
+            rows = _read(film, first + 1, last + 1)
+            columns[y] = rows[:-1].sum(axis=0, dtype=np.uint32)
+            columns[y] += top_row
+            columns[y] *= height
+        bottom_row = rows[-1] if last > first else top_row
+        columns[y] += np.multiply(bottom_row, inside, dtype=np.int64)
+        columns[y] -= np.multiply(top_row, above, dtype=np.int64)
         top_row = bottom_row
+    sums = np.diff(_integral(columns, np.arange(width + 1) * canvas_width, width))
     whole = canvas_height * canvas_width
     return ((2 * sums + whole) // (2 * whole)).astype(np.uint16)
 
@@ -98,10 +102,18 @@ def _read(film: FilmImage, start: int, stop: int) -> np.ndarray:
 
 
 def _integral(columns: np.ndarray, at: np.ndarray, width: int) -> np.ndarray:
-    """The integral of a row of column sums, each `width` units wide, from 0 to each position in `at` (in units)."""
-    total = np.concatenate(([0], np.cumsum(columns)))
-    whole, part = np.divmod(np.minimum(at, len(columns) * width), width)
-    return width * total[whole] + part * np.append(columns, 0)[whole]
+    """The integrals of rows of column sums, each `width` units wide, from 0 to each position in `at` (in units).
+
+    Args:
+        columns: (h, W) int64.
+        at: (n,) int64.
+
+    Returns:
+        (h, n) int64.
+    """
+    total = np.pad(np.cumsum(columns, axis=1), ((0, 0), (1, 0)))
+    whole, part = np.divmod(np.minimum(at, columns.shape[1] * width), width)
+    return width * total[:, whole] + part * np.pad(columns, ((0, 0), (0, 1)))[:, whole]
 
 
 def _nearest_indices(length: int, out: int) -> np.ndarray:
