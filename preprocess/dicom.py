@@ -94,10 +94,16 @@ class _Film:
 
 
 class NativeFilm(_Film):
-    """An uncompressed film. Only the rows that are asked for are read; none are kept."""
+    """An uncompressed film. Only the rows that are asked for are read, each band into the memory of the last one:
+    asking the system for fresh memory band by band would take longer than reading the file.
+    """
+
+    _band: np.ndarray | None = None
 
     def read_rows(self, start: int, stop: int) -> np.ndarray:
-        rows = np.empty((stop - start, self.width), self._layout.dtype)
+        if self._band is None or len(self._band) < stop - start:
+            self._band = np.empty((stop - start, self.width), self._layout.dtype)
+        rows = self._band[: stop - start]
         row_bytes = self.width * self._layout.dtype.itemsize
         try:
             self._stream.seek(self._offset + start * row_bytes)

@@ -20,6 +20,7 @@ class FilmImage(Protocol):
 
     def read_rows(self, start: int, stop: int) -> np.ndarray:
         """Rows start:stop as (stop - start, width) uint16 on the full range. Rows are asked for from top to bottom.
+        What is returned may be overwritten by the next call.
 
         Raises:
             RejectedFilm: the pixels cannot be read or decoded.

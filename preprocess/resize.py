@@ -48,7 +48,7 @@ def area(film: FilmImage, canvas: Size, size: Size) -> np.ndarray:
     """
     (canvas_height, canvas_width), (height, width) = canvas, size
     columns = np.zeros((height, film.width), np.int64)
-    top_row = _read(film, 0, 1)[0]
+    top_row = _read(film, 0, 1)[0].copy()
     for y in range(height):
         first, above = divmod(y * canvas_height, height)
         last, inside = divmod((y + 1) * canvas_height, height)
@@ -63,7 +63,7 @@ def area(film: FilmImage, canvas: Size, size: Size) -> np.ndarray:
         bottom_row = rows[-1] if last > first else top_row
         columns[y] += np.multiply(bottom_row, inside, dtype=np.int64)
         columns[y] -= np.multiply(top_row, above, dtype=np.int64)
-        top_row = bottom_row
+        top_row = bottom_row.copy()
     sums = np.diff(_integral(columns, np.arange(width + 1) * canvas_width, width))
     whole = canvas_height * canvas_width
     return ((2 * sums + whole) // (2 * whole)).astype(np.uint16)
@@ -111,9 +111,11 @@ def _integral(columns: np.ndarray, at: np.ndarray, width: int) -> np.ndarray:
     Returns:
         (h, n) int64.
     """
-    total = np.pad(np.cumsum(columns, axis=1), ((0, 0), (1, 0)))
-    whole, part = np.divmod(np.minimum(at, columns.shape[1] * width), width)
-    return width * total[:, whole] + part * np.pad(columns, ((0, 0), (0, 1)))[:, whole]
+    last = columns.shape[1] - 1
+    whole, part = np.divmod(np.minimum(at, (last + 1) * width), width)
+    before = np.cumsum(columns, axis=1)[:, np.maximum(whole, 1) - 1]
+    before[:, whole == 0] = 0
+    return width * before + part * columns[:, np.minimum(whole, last)]
 
 
 def _nearest_indices(length: int, out: int) -> np.ndarray:

@@ -30,7 +30,7 @@ def read(path, bands=3):
     with open(path, "rb") as stream:
         film = open_film(stream)
         bounds = np.linspace(0, film.height, bands + 1).astype(int)
-        rows = [film.read_rows(int(a), int(b)) for a, b in itertools.pairwise(bounds)]
+        rows = [film.read_rows(int(a), int(b)).copy() for a, b in itertools.pairwise(bounds)]
     pixels = np.concatenate(rows)
     assert pixels.shape == (film.height, film.width)
     assert pixels.dtype == np.uint16
