@@ -1,7 +1,9 @@
 """Files, wherever Beam's file systems reach: a local folder, gs://, s3://. Paths are joined with `/`."""
 
+import glob
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
@@ -28,15 +30,18 @@ def join(root: str, path: str) -> str:
 
 
 def list_files(root: str) -> dict[str, int]:
-    """Every file below a folder: path below the root -> size in bytes. Empty where there is no such folder."""
-    root = root.rstrip("/")
-    quoted = re.sub(r"([*?[])", r"[\1]", root)  # Beam's patterns know no other way to quote
-    matched = FileSystems.match([f"{quoted}/**"])[0].metadata_list
-    return {found.path[len(root) + 1 :]: found.size_in_bytes for found in matched if not found.path.endswith("/")}
+    """Every file below a folder: path below the root -> size in bytes. Empty where there is no such folder.
+
+    Raises:
+        OSError: a folder below the root cannot be listed.
+    """
+    return dict(_walk(root) if is_local(root) else _list_objects(root))
 
 
 def match(pattern: str) -> list[str]:
-    """The files that a path or glob pattern names, sorted."""
+    """The files that a path or glob pattern names, sorted. A path that exists is itself, whatever it looks like."""
+    if is_local(pattern):
+        return [pattern] if os.path.isfile(pattern) else sorted(filter(os.path.isfile, glob.iglob(pattern)))
     return sorted(found.path for found in FileSystems.match([pattern])[0].metadata_list)
 
 
@@ -70,34 +75,41 @@ def move(pairs: Iterable[tuple[str, str]]) -> None:
     """Renames files, each from the first of its pair to the second, replacing what is there.
 
     May be called again after it was interrupted: a file that has been moved already is left alone.
+
+    Raises:
+        OSError: a file is in neither place, or cannot be moved.
     """
     pairs = list(pairs)
-    for folder in sorted({os.path.dirname(target) for _, target in pairs if is_local(target)}):
-        os.makedirs(folder, exist_ok=True)
-    for start in range(0, len(pairs), _BATCH):
-        batch = pairs[start : start + _BATCH]
+    for source, target in pairs:
+        if is_local(target) and (os.path.exists(source) or not os.path.exists(target)):
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.replace(source, target)
+    distant = [pair for pair in pairs if not is_local(pair[1])]
+    for start in range(0, len(distant), _BATCH):
+        batch = distant[start : start + _BATCH]
         try:
-            FileSystems.rename([source for source, _ in batch], [target for _, target in batch])
+            _rename(batch)
         except BeamIOError:
-            left = [(source, target) for source, target in batch if exists(source) or not exists(target)]
-            if left:
-                FileSystems.rename([source for source, _ in left], [target for _, target in left])
+            _rename([(source, target) for source, target in batch if exists(source) or not exists(target)])
 
 
 def delete(paths: Iterable[str]) -> None:
     """Deletes files; those that do not exist are passed over."""
-    paths = [path for path in paths if exists(path)]
-    for start in range(0, len(paths), _BATCH):
-        FileSystems.delete(paths[start : start + _BATCH])
+    paths = list(paths)
+    for path in paths:
+        if is_local(path) and os.path.exists(path):
+            os.remove(path)
+    distant = [path for path in paths if not is_local(path)]
+    for start in range(0, len(distant), _BATCH):
+        FileSystems.delete(distant[start : start + _BATCH])
 
 
 def delete_folder(root: str) -> None:
     """Deletes a folder and everything below it, if it exists."""
-    if is_local(root):
-        if os.path.isdir(root):
-            FileSystems.delete([root])
-    else:
+    if not is_local(root):
         delete(join(root, path) for path in list_files(root))
+    elif os.path.isdir(root):
+        shutil.rmtree(root)
 
 
 def check_writable(root: str) -> None:
@@ -113,3 +125,31 @@ def check_writable(root: str) -> None:
     except (OSError, ValueError) as error:  # BeamIOError is an OSError
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{root}: cannot be written to ({reason}); choose another --output") from error
+
+
+def _walk(root: str) -> Iterator[tuple[str, int]]:
+    """Beam's local listing takes no name with `[`, `*` or `?` as it is, and passes over folders it may not read."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    root = root.rstrip("/")
+    if not os.path.isdir(root):
+        return
+    for folder, _, names in os.walk(root, onerror=fail):
+        for name in names:
+            path = f"{folder}/{name}"
+            if os.path.isfile(path):  # a broken link is no file
+                yield path[len(root) + 1 :], os.path.getsize(path)
+
+
+def _rename(pairs: list[tuple[str, str]]) -> None:
+    FileSystems.rename([source for source, _ in pairs], [target for _, target in pairs])
+
+
+def _list_objects(root: str) -> Iterator[tuple[str, int]]:
+    root = f"{root.rstrip('/')}/"
+    pattern = re.sub(r"[*?[]", "?", root)  # Beam's patterns know no way to quote
+    for found in FileSystems.match([f"{pattern}**"])[0].metadata_list:
+        if found.path.startswith(root) and not found.path.endswith("/"):
+            yield found.path[len(root) :], found.size_in_bytes

@@ -44,6 +44,11 @@ def omissions(out):
     return [json.loads(line) for line in (out / "rejected.jsonl").read_text().splitlines()]
 
 
+def read_table(out):
+    with open(out / "dataset.csv", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
 def tree(root):
     """Every file below a folder and its bytes."""
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
@@ -65,7 +70,7 @@ def test_every_pixel_of_every_layout(layout, method, job, tmp_path):
     assert status == 0
     sources = {case: decoded(file) for case, file in files.items()}
     canvas = tuple(max(pixels.shape[axis] for pixels in sources.values()) for axis in (0, 1))
-    table = list(csv.DictReader(open(out / "dataset.csv")))
+    table = read_table(out)
     assert {row["name"] for row in table} == {f"{film.density}_{film.case}" for film in [*TRAIN, *TEST]}
     for split, films, stem in (("train", TRAIN, "ddsm_train"), ("test", TEST, "ddsm_eval")):
         rows = [row for row in table if row["split"] == split]
@@ -144,7 +149,7 @@ BAD = {
         {"density": "0"},
         ("csv", "density '0' is not one of 1, 2, 3, 4"),
     ),
-    "missing": (lambda root, film: None, {}, ("match", "no file of this mammogram below the input root")),
+    "missing": (lambda _root, _film: None, {}, ("match", "no file of this mammogram below the input root")),
     "unreadable": (
         lambda root, film: as_in_csv(root, film, random_film(1)).write_bytes(b"not an image"),
         {},
@@ -242,7 +247,7 @@ def test_two_files_for_one_mammogram(job, tmp_path):
     write_films(tmp_path)
     LAYOUTS["JPEG mirror"](tmp_path / "images", TRAIN[0], random_film(0))
     _, said, out = job()
-    row = next(r for r in csv.DictReader(open(out / "dataset.csv")) if r["name"].endswith(TRAIN[0].case))
+    row = next(r for r in read_table(out) if r["name"].endswith(TRAIN[0].case))
     assert row["source_file"] == TRAIN[0].path
     assert "1 further files of mammograms that were matched (the lossless one is taken)" in said
     assert json.loads((out / "manifest.json").read_text())["mammograms"]["spare_files"] == 1
