@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import BinaryIO
 
@@ -13,7 +14,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from preprocess.errors import InputError
 
-_BATCH = 100  # what one call of the object stores' batch services takes
+_REQUESTS = 16  # requests under way at once where objects are moved or deleted one by one
 
 
 def is_local(path: str) -> bool:
@@ -79,29 +80,16 @@ def move(pairs: Iterable[tuple[str, str]]) -> None:
     Raises:
         OSError: a file is in neither place, or cannot be moved.
     """
-    pairs = list(pairs)
-    for source, target in pairs:
-        if is_local(target) and (os.path.exists(source) or not os.path.exists(target)):
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            os.replace(source, target)
-    distant = [pair for pair in pairs if not is_local(pair[1])]
-    for start in range(0, len(distant), _BATCH):
-        batch = distant[start : start + _BATCH]
-        try:
-            _rename(batch)
-        except BeamIOError:
-            _rename([(source, target) for source, target in batch if exists(source) or not exists(target)])
+    with ThreadPoolExecutor(_REQUESTS) as threads:
+        for _ in threads.map(lambda pair: _move_one(*pair), pairs):
+            pass  # the error of a thread is raised here
 
 
 def delete(paths: Iterable[str]) -> None:
     """Deletes files; those that do not exist are passed over."""
-    paths = list(paths)
-    for path in paths:
-        if is_local(path) and os.path.exists(path):
-            os.remove(path)
-    distant = [path for path in paths if not is_local(path)]
-    for start in range(0, len(distant), _BATCH):
-        FileSystems.delete(distant[start : start + _BATCH])
+    with ThreadPoolExecutor(_REQUESTS) as threads:
+        for _ in threads.map(_delete_one, paths):
+            pass  # the error of a thread is raised here
 
 
 def delete_folder(root: str) -> None:
@@ -143,8 +131,25 @@ def _walk(root: str) -> Iterator[tuple[str, int]]:
                 yield path[len(root) + 1 :], os.path.getsize(path)
 
 
-def _rename(pairs: list[tuple[str, str]]) -> None:
-    FileSystems.rename([source for source, _ in pairs], [target for _, target in pairs])
+def _move_one(source: str, target: str) -> None:
+    if is_local(target):
+        if os.path.exists(source) or not os.path.exists(target):
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.replace(source, target)
+        return
+    try:
+        FileSystems.copy([source], [target])
+    except BeamIOError:
+        if exists(source) or not exists(target):
+            raise
+    _delete_one(source)
+
+
+def _delete_one(path: str) -> None:
+    if not is_local(path):
+        FileSystems.delete([path])  # object stores do not mind what is not there
+    elif os.path.exists(path):
+        os.remove(path)
 
 
 def _list_objects(root: str) -> Iterator[tuple[str, int]]:
