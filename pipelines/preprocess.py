@@ -1,5 +1,7 @@
 """Mammograms in, training set out: `python -m pipelines.preprocess --help`."""
 
+import argparse
+import itertools
 import json
 import logging
 import sys
@@ -45,12 +47,7 @@ def run(argv: Sequence[str] | None = None) -> None:
     options, beam_options = command_line.parse(argv)
     _set_log_level(beam_options.view_as(StandardOptions).runner == "DirectRunner")
     input_root, output_root = storage.absolute(options.input), storage.absolute(options.output)
-    rows = [
-        *read_descriptions(options.train_csv, schema.TRAIN),
-        *read_descriptions(options.test_csv, schema.TEST),
-    ]
-    index = FileIndex(list_films(input_root, output_root))
-    plan = make_plan(gather(rows), index, command_line.selection_of(options))
+    plan = _plan(options, input_root, output_root)
     if options.dry_run:
         print(table(rehearse(plan, input_root, options.canvas)))
         return
@@ -61,6 +58,14 @@ def run(argv: Sequence[str] | None = None) -> None:
         _make(plan, recipe, options.canvas, beam_options)
     print(table(_read_outcome(recipe, plan)))
     print("\n" + "\n".join(recipe.final(name) for name in schema.OUTPUTS))
+
+
+def _plan(options: argparse.Namespace, input_root: str, output_root: str) -> Plan:
+    train = read_descriptions(options.train_csv, schema.TRAIN)
+    test = read_descriptions(options.test_csv, schema.TEST)
+    mammograms = gather(itertools.chain(train, test))
+    index = FileIndex(list_films(input_root, output_root))
+    return make_plan(mammograms, index, command_line.selection_of(options))
 
 
 def build(pipeline: beam.Pipeline, plan: Plan, recipe: Recipe, canvas: Size | None) -> None:

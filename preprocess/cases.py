@@ -23,7 +23,7 @@ _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _CBIS_CASE = re.compile(r"(?:Calc|Mass)-(?:Training|Test)_(P_\d+)_(LEFT|RIGHT)_(CC|MLO)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row of a case description: one abnormality. Cells are stripped; `split` is "train" or "test"."""
 
@@ -35,7 +35,7 @@ class Row:
     image_path: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Mammogram:
     """One full mammogram as the case descriptions name it.
 

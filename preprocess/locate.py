@@ -27,7 +27,7 @@ _SERIES = re.compile(r"1\.0+-full mammogram images(?:-NA)?-(.{5})")
 _USUAL_NAME = re.compile(r"0+\.dcm|1-0*1\.dcm")
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Candidate:
     """A file that may be a mammogram's, in the order of preference: lossless before lossy, DICOM first.
 
@@ -42,7 +42,7 @@ class Candidate:
     path: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Location:
     """Where a mammogram lies: `path` and `bytes` of its file, or why there is none in `fault`.
 

@@ -20,7 +20,7 @@ from preprocess.schema import Omission
 DROP, ERROR, KEEP = "drop", "error", "keep"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Selection:
     """Which of the usable mammograms the options want.
 
@@ -37,7 +37,7 @@ class Selection:
     test_count: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Film:
     """One film to prepare: an element of the pipeline, about 300 bytes.
 
@@ -64,7 +64,7 @@ class Film:
         return Omission(self.case, self.split, self.file, kind, stage, reason)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Attributes:
     films: what to prepare, sorted.

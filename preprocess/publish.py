@@ -28,7 +28,7 @@ VERDICT_FILE = "verdict.json"
 _COPY_BYTES = 1 << 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """How many mammograms went which way, and why the outcome may not be published; `reason` is empty where it may."""
 

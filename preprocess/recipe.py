@@ -7,7 +7,7 @@ from preprocess import schema, storage
 from preprocess.plan import Film
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """Attributes:
     input_root, output_root: folders, local ones absolute.
@@ -49,7 +49,7 @@ class Recipe:
         return storage.join(self.output_root, file)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MeasuredFilm:
     """A film whose header was read: `height` and `width` in pixels."""
 
@@ -58,7 +58,7 @@ class MeasuredFilm:
     width: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PreparedImage:
     """An image of the set: its PNG is staged. About 400 bytes.
 
@@ -79,7 +79,7 @@ class PreparedImage:
         return schema.image_file(self.film.split, self.film.density, self.film.case)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RecordPart:
     """A run of images, in record order, that one worker writes into one temporary file.
 

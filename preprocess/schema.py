@@ -52,7 +52,7 @@ STAGES = ("csv", "match", "select", "header", "canvas", "pixels")
 _NAME = re.compile(r"([1-4])_(.+)", re.DOTALL)
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Omission:
     """A mammogram that the case descriptions name and the training set lacks.
 
