@@ -28,9 +28,12 @@ from preprocess.transforms import LargestSize, MeasureFilms, PrepareImages, Writ
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status: 0 done, 1 no data set, 2 wrong input."""
+    """Runs the command; returns its exit status: 0 done, 1 no data set, 2 wrong input, 130 interrupted."""
     try:
         run(argv)
+    except KeyboardInterrupt:
+        print("error: interrupted; the same command begins anew", file=sys.stderr)
+        return 130
     except (InputError, RunFailed) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1

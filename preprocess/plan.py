@@ -85,6 +85,7 @@ class Plan:
     def fingerprint(self, parameters: Mapping[str, object]) -> str:
         """A SHA-256 over everything that determines the output: this plan and the parameters, not any path."""
         content = {
+            "format": schema.FORMAT,
             "films": [dataclasses.astuple(film) for film in self.films],
             "omissions": [dataclasses.astuple(omission) for omission in self.omissions],
             "parameters": parameters,

@@ -22,7 +22,6 @@ from preprocess.records import frame
 from preprocess.resize import Size
 from preprocess.schema import Omission
 
-MANIFEST_FORMAT = 1
 LIBRARIES = ("apache-beam", "numpy", "pillow", "pydicom")
 VERDICT_FILE = "verdict.json"
 _COPY_BYTES = 1 << 20
@@ -196,7 +195,7 @@ def _manifest(
 ) -> dict:
     counted = collections.Counter((image.film.split, image.film.density) for image in images)
     return {
-        "format": MANIFEST_FORMAT,
+        "format": schema.FORMAT,
         "fingerprint": recipe.fingerprint,
         "versions": {name: version(name) for name in LIBRARIES} | {"python": platform.python_version()},
         "parameters": dict(recipe.parameters),

@@ -16,6 +16,9 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+FORMAT = 1
+"""Of the data set, as its manifest says; a change that makes other bytes of the same input raises it."""
+
 DENSITIES = (1, 2, 3, 4)
 """BI-RADS breast density categories; the label of category d is d - 1."""
 
