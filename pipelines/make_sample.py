@@ -2,6 +2,7 @@
 
 import argparse
 import hashlib
+import multiprocessing
 import shutil
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ Every image below this folder is synthetic: made by a program, it shows no perso
 The case descriptions beside it, where there are any, are synthetic, too.
 """
 SMALLER = 10  # how many times smaller than real films the default ones are
+_SPAWN = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
 HEIGHTS, WIDTHS = (3256, 7111), (1531, 5251)
 
 
@@ -109,7 +111,7 @@ def _write_abnormality(job: FilmJob, number: int, pixels: np.ndarray, rng: np.ra
 
 def _write_films(jobs: Sequence[FilmJob]) -> None:
     done = 0
-    with Progress("synthesizing", len(jobs), lambda: done), ProcessPoolExecutor() as workers:
+    with Progress("synthesizing", len(jobs), lambda: done), ProcessPoolExecutor(mp_context=_SPAWN) as workers:
         for written in as_completed(workers.submit(write_film, job) for job in jobs):
             written.result()
             done += 1
