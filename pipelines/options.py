@@ -80,8 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--train_csv", required=True, nargs="+", metavar="CSV", help="training case descriptions: paths, globs, gs://")
     add("--test_csv", required=True, nargs="+", metavar="CSV", help="test case descriptions: paths, globs, gs://")
     add("--output", required=True, metavar="OUT", help="folder or gs:// prefix that the data set is written to")
-    add("--image_width", type=_count, default=schema.IMAGE_WIDTH, help="pixels (default %(default)s)")
-    add("--image_height", type=_count, default=schema.IMAGE_HEIGHT, help="pixels (default %(default)s)")
+    add("--image_width", type=_count, metavar="N", default=schema.IMAGE_WIDTH, help="pixels (default %(default)s)")
+    add("--image_height", type=_count, metavar="N", default=schema.IMAGE_HEIGHT, help="pixels (default %(default)s)")
     add(
         "--canvas",
         type=_canvas,

@@ -147,9 +147,8 @@ class EncapsulatedFilm(_Film):
             if count != self._layout.dtype.itemsize:
                 raise RejectedFilm("pixels", f"{count} RLE segments; expected {self._layout.dtype.itemsize}")
             ends = [*offsets[1:count], len(frame)]
-            size = (self.width, self.height)
             return [
-                Image.frombytes("L", size, memoryview(frame)[begin:end], "packbits", "L")
+                _unpack(memoryview(frame)[begin:end], (self.height, self.width))
                 for begin, end in zip(offsets, ends, strict=False)
             ]
         except (*BROKEN_FILE, StopIteration) as error:
@@ -217,6 +216,18 @@ def _too_short(layout: _Layout, promised: int, held: int) -> str:
         f"its header promises {layout.height} x {layout.width} pixels of {8 * layout.dtype.itemsize} bits "
         f"({promised:,} bytes); the file holds {held:,}"
     )
+
+
+def _unpack(segment: memoryview, size: tuple[int, int]) -> Image.Image:
+    """A PackBits segment -> its (H, W) bytes. Pillow wants every row packed for itself, as the standard does; what
+    ignores that is unpacked as one long row, for half the pixels' memory more.
+    """
+    height, width = size
+    try:
+        return Image.frombytes("L", (width, height), segment, "packbits", "L")
+    except ValueError:
+        line = Image.frombytes("L", (width * height, 1), segment, "packbits", "L")
+        return Image.frombuffer("L", (width, height), line.tobytes())
 
 
 def _combine(planes: list[np.ndarray]) -> np.ndarray:

@@ -67,6 +67,50 @@ def test_rle_runs_and_literals(tmp_path):
     np.testing.assert_array_equal(read(write_dicom(tmp_path / "x.dcm", samples, RLELossless)), samples)
 
 
+@pytest.mark.parametrize(
+    "options", [{"has_bot": True}, {"has_bot": False}, {"fragments_per_frame": 2}], ids=["table", "none", "fragments"]
+)
+def test_rle_in_every_encapsulation(options, tmp_path):
+    samples = random_film(21)
+    dataset = pydicom.dcmread(write_dicom(tmp_path / "x.dcm", samples, RLELossless))
+    (frame,) = pydicom.encaps.generate_frames(dataset.PixelData, number_of_frames=1)
+    dataset.PixelData = pydicom.encaps.encapsulate([frame], **options)
+    dataset["PixelData"].is_undefined_length = True
+    dataset.save_as(tmp_path / "y.dcm")
+    np.testing.assert_array_equal(read(tmp_path / "y.dcm"), samples)
+
+
+def test_rle_whose_runs_cross_rows(tmp_path):
+    samples = random_film(22, 33, 21)
+    segments = []
+    for plane in ((samples >> 8).astype(np.uint8).tobytes(), samples.astype(np.uint8).tobytes()):
+        packed = b"".join(bytes([len(plane[i : i + 128]) - 1]) + plane[i : i + 128] for i in range(0, len(plane), 128))
+        segments.append(packed + b"\0" * (len(packed) % 2))
+    header = struct.pack("<16I", 2, 64, 64 + len(segments[0]), *[0] * 13)
+    dataset = pydicom.dcmread(write_dicom(tmp_path / "x.dcm", samples, RLELossless))
+    dataset.PixelData = pydicom.encaps.encapsulate([header + b"".join(segments)])
+    dataset["PixelData"].is_undefined_length = True
+    dataset.save_as(tmp_path / "y.dcm")
+    np.testing.assert_array_equal(pydicom.dcmread(tmp_path / "y.dcm").pixel_array, samples)
+    np.testing.assert_array_equal(read(tmp_path / "y.dcm"), samples)
+
+
+@pytest.mark.parametrize(("bits", "step"), [(2, 21845), (4, 4369)])
+def test_png_of_fewer_bits(bits, step, tmp_path):
+    import zlib
+
+    samples = random_film(23, 16, 16, np.uint8) >> (8 - bits)
+    packed = [int("".join(f"{v:0{bits}b}" for v in row), 2).to_bytes(16 * bits // 8, "big") for row in samples.tolist()]
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", 16, 16, bits, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"".join(b"\0" + row for row in packed))),
+        (b"IEND", b""),
+    ]
+    data = b"".join(struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks)
+    (tmp_path / "x").write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+    np.testing.assert_array_equal(read(tmp_path / "x"), samples.astype(np.uint16) * step)
+
+
 def test_twelve_stored_bits_and_bits_above_them(tmp_path):
     samples = random_film(3)  # the upper four bits are noise, which DICOM says to ignore
     path = write_dicom(tmp_path / "x.dcm", samples, BitsStored=12)
