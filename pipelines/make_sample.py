@@ -17,7 +17,7 @@ from pipelines.progress import Progress
 from pipelines.sample import descriptions, dicom_files
 from pipelines.sample.breast import synthesize_film
 from preprocess import schema
-from preprocess.cases import gather
+from preprocess.cases import gather, name_fault, path_fault
 from preprocess.errors import InputError
 
 NOTICE_FILE = "SYNTHETIC.txt"
@@ -129,10 +129,20 @@ def _jobs_from_csv(options: argparse.Namespace, root: Path) -> list[FilmJob]:
     """One film for every mammogram that real case descriptions name, whatever its density."""
     named = gather(read_descriptions(options.from_csv, schema.TRAIN))
     for mammogram in named:
-        if not mammogram.uids[1] or "leaves the input root" in mammogram.fault:
-            raise InputError(f"{mammogram.case}: {mammogram.fault}; no film can be made for it")
+        if fault := path_fault(mammogram.image_path) or name_fault("case name", mammogram.case):
+            raise InputError(f"no film can be made for {mammogram.case!r}: {fault}")
     return [
-        FilmJob(root, m.case, m.image_path, int(m.density), m.side, m.view, 0, options.seed, options.full_size)
+        FilmJob(
+            root,
+            m.case,
+            m.image_path,
+            int(m.density) if m.density.isdecimal() else 0,
+            m.side,
+            m.view,
+            0,
+            options.seed,
+            options.full_size,
+        )
         for m in named
     ]
 

@@ -161,7 +161,10 @@ def _check_beam_options(rest: Sequence[str], own: argparse.ArgumentParser) -> No
         if name.startswith("--") and name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
             raise InputError(f"unknown option {name}; did you mean {near}? --help lists this job's options")
-    _, unread = beam.parse_known_args(list(rest))
+    try:
+        _, unread = beam.parse_known_args(list(rest))
+    except argparse.ArgumentError as error:
+        raise InputError(f"a Beam option has a wrong value: {error}") from error
     if unread:
         raise InputError(f"{unread[0]!r} belongs to no option; --help lists this job's options")
 

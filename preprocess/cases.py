@@ -136,10 +136,17 @@ def _disagreement(rows: list[Row]) -> str:
 
 def _fault(case: str, row: Row) -> str:
     """What is wrong with a mammogram's rows, as the first of them shows it; empty where nothing is."""
-    return _path_fault(row.image_path) or _name_fault(case, row) or _value_fault(row)
+    return (
+        path_fault(row.image_path)
+        or name_fault("case name", case)
+        or name_fault("patient id", row.patient)
+        or _contradiction(case, row)
+        or _value_fault(row)
+    )
 
 
-def _path_fault(path: str) -> str:
+def path_fault(path: str) -> str:
+    """What is wrong with an `image file path`; empty where nothing is."""
     parts = path.replace("\\", "/").split("/")
     if path == "":
         return "no image file path"
@@ -150,14 +157,18 @@ def _path_fault(path: str) -> str:
     return ""
 
 
-def _name_fault(case: str, row: Row) -> str:
-    for what, name in (("case name", case), ("patient id", row.patient)):
-        if not _SAFE_NAME.fullmatch(name):
-            return f"{what} {name!r} cannot name a file; expected up to 128 letters, digits, '.', '_' and '-'"
+def name_fault(what: str, name: str) -> str:
+    """Why a name cannot be part of a file's name; empty where it can."""
+    if _SAFE_NAME.fullmatch(name):
+        return ""
+    return f"{what} {name!r} cannot name a file; expected up to 128 letters, digits, '.', '_' and '-'"
+
+
+def _contradiction(case: str, row: Row) -> str:
     said = _CBIS_CASE.fullmatch(case)
-    if said and said.groups() != (row.patient, row.side, row.view):
-        return f"the case name says {' '.join(said.groups())}, its columns say {row.patient} {row.side} {row.view}"
-    return ""
+    if said is None or said.groups() == (row.patient, row.side, row.view):
+        return ""
+    return f"the case name says {' '.join(said.groups())}, its columns say {row.patient} {row.side} {row.view}"
 
 
 def _value_fault(row: Row) -> str:

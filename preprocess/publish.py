@@ -88,13 +88,13 @@ def publish(
     """Gives the data set its final names, or only `rejected.jsonl` where the verdict is against it."""
     verdict = judge(images, omissions, recipe)
     storage.write(recipe.staged(VERDICT_FILE), json.dumps(asdict(verdict)).encode())
-    if _is_published(images, recipe):
-        return verdict  # a runner may repeat a step whose answer was lost
     rejected = _omission_lines(omissions)
     if verdict.reason:
         storage.write(recipe.staged(schema.OMISSIONS_FILE), rejected)
         storage.move([(recipe.staged(schema.OMISSIONS_FILE), recipe.final(schema.OMISSIONS_FILE))])
         return verdict
+    if _is_published(images, recipe):
+        return verdict  # a runner may repeat a step whose answer was lost
     files = {image.file: {"bytes": image.png_bytes, "sha256": image.png_sha256} for image in images}
     files |= _join_parts(parts, recipe)
     for name, data in ((schema.OMISSIONS_FILE, rejected), (schema.DATASET_FILE, _dataset_table(images))):
@@ -147,7 +147,7 @@ def in_record_order(images: Iterable[PreparedImage], split: str) -> list[Prepare
 
 
 def _is_published(images: Sequence[PreparedImage], recipe: Recipe) -> bool:
-    if any(storage.exists(recipe.staged(image.file)) for image in images[:1]):
+    if storage.exists(recipe.staged(images[0].file)):
         return False
     manifest = read_manifest(recipe.output_root)
     return manifest is not None and manifest["fingerprint"] == recipe.fingerprint

@@ -91,6 +91,11 @@ def test_a_misspelt_option_names_the_nearest(word, nearest, job, sound):
     assert f"unknown option {word.split('=')[0]}; did you mean {nearest}?" in refused(job, word, "3")
 
 
+@pytest.mark.parametrize("words", [["--direct_num_workers", "many"], ["--direct_num_workers"]])
+def test_a_wrong_value_of_a_beam_option(words, job, sound):
+    assert "a Beam option has a wrong value: argument --direct_num_workers" in refused(job, *words)
+
+
 def test_a_word_that_belongs_to_no_option(job, sound):
     assert "'stray' belongs to no option" in refused(job, "--dry_run", "stray")
 

@@ -124,6 +124,17 @@ def test_from_csv_makes_one_film_for_every_mammogram(real_csvs, tmp_path):
     assert {path.parts[-4] for path in films(tmp_path / "films")} == {row[4].split("/")[0] for row in chosen}
 
 
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [("../x/1/000000.dcm", "leaves the input root"), ("a b/1/2/000000.dcm", "case name 'a b' cannot name a file")],
+)
+def test_no_film_is_made_outside_the_sample(path, message, tmp_path, capsys):
+    write_csv(tmp_path / "some.csv", [["P_1", "unknown", "LEFT", "CC", path]])
+    assert make_sample.main(["--output", str(tmp_path / "films"), "--from_csv", str(tmp_path / "some.csv")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "films").exists()
+
+
 def test_full_size_films_are_as_large_as_real_ones(tmp_path):
     rows = [["P_1", "2", "LEFT", "CC", f"case-{n}/1.2.34567/4.5.67890/000000.dcm"] for n in range(2)]
     write_csv(tmp_path / "some.csv", rows)
