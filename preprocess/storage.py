@@ -4,16 +4,17 @@ import glob
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from preprocess.errors import InputError
 
+T = TypeVar("T")
 _REQUESTS = 16  # requests under way at once where objects are moved or deleted one by one
 
 
@@ -80,16 +81,14 @@ def move(pairs: Iterable[tuple[str, str]]) -> None:
     Raises:
         OSError: a file is in neither place, or cannot be moved.
     """
-    with ThreadPoolExecutor(_REQUESTS) as threads:
-        for _ in threads.map(lambda pair: _move_one(*pair), pairs):
-            pass  # the error of a thread is raised here
+    pairs = list(pairs)
+    _each(_move_one, pairs, local=all(is_local(target) for _, target in pairs))
 
 
 def delete(paths: Iterable[str]) -> None:
     """Deletes files; those that do not exist are passed over."""
-    with ThreadPoolExecutor(_REQUESTS) as threads:
-        for _ in threads.map(_delete_one, paths):
-            pass  # the error of a thread is raised here
+    paths = list(paths)
+    _each(_delete_one, paths, local=all(map(is_local, paths)))
 
 
 def delete_folder(root: str) -> None:
@@ -131,7 +130,19 @@ def _walk(root: str) -> Iterator[tuple[str, int]]:
                 yield path[len(root) + 1 :], os.path.getsize(path)
 
 
-def _move_one(source: str, target: str) -> None:
+def _each(do: Callable[[T], None], items: Sequence[T], local: bool) -> None:
+    """Does something to every item: one by one on a disk, some at a time where each is a request."""
+    if local:
+        for item in items:
+            do(item)
+    else:
+        with ThreadPoolExecutor(_REQUESTS) as threads:
+            for _ in threads.map(do, items):
+                pass  # the error of a thread is raised here
+
+
+def _move_one(pair: tuple[str, str]) -> None:
+    source, target = pair
     if is_local(target):
         if os.path.exists(source) or not os.path.exists(target):
             os.makedirs(os.path.dirname(target), exist_ok=True)
