@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 
 from preprocess import schema, storage
+from preprocess.errors import InputError
 from preprocess.example import LabelledImage, decode_png, encode_example
 from preprocess.recipe import PreparedImage, Recipe, RecordPart
 from preprocess.records import frame
@@ -23,6 +24,7 @@ from preprocess.resize import Size
 from preprocess.schema import Omission
 
 LIBRARIES = ("apache-beam", "numpy", "pillow", "pydicom")
+MANIFEST_KEYS = ("format", "fingerprint", "versions", "parameters", "canvas", "mammograms", "counts", "files")
 VERDICT_FILE = "verdict.json"
 _COPY_BYTES = 1 << 20
 
@@ -110,16 +112,27 @@ def publish(
 
 
 def read_manifest(output_root: str) -> dict | None:
-    """The manifest of a finished data set; None where there is none."""
+    """The manifest of a finished data set; None where there is none.
+
+    Raises:
+        InputError: a file of that name is no manifest.
+    """
     path = storage.join(output_root, schema.MANIFEST_FILE)
-    return json.loads(storage.read(path)) if storage.exists(path) else None
+    if not storage.exists(path):
+        return None
+    try:
+        manifest = json.loads(storage.read(path))
+        return {key: manifest[key] for key in MANIFEST_KEYS}
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path}: is no manifest of this job; move it away or choose another --output") from error
 
 
 def remove_data_set(output_root: str) -> None:
     """Removes the data set that a manifest describes, the manifest first; nothing where there is none."""
     if manifest := read_manifest(output_root):
+        held = storage.list_files(output_root)  # so that no name in the manifest reaches out of the folder
         storage.delete([storage.join(output_root, schema.MANIFEST_FILE)])
-        storage.delete(storage.join(output_root, name) for name in manifest["files"])
+        storage.delete(storage.join(output_root, name) for name in manifest["files"] if name in held)
 
 
 def read_verdict(recipe: Recipe) -> Verdict:

@@ -347,6 +347,26 @@ def test_force_replaces_a_data_set_and_leaves_nothing_of_it(job, tmp_path):
     assert tree(out) == tree(fresh)
 
 
+def test_force_deletes_nothing_outside_the_output(job, tmp_path):
+    write_films(tmp_path)
+    _, _, out = job()
+    manifest = json.loads((out / "manifest.json").read_text())
+    manifest["files"]["../train.csv"] = manifest["files"]["dataset.csv"]
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    assert job("--force", "--views", "CC")[0] == 0
+    assert (tmp_path / "train.csv").exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "not JSON"])
+def test_what_is_no_manifest_is_not_touched(text, job, tmp_path):
+    write_films(tmp_path)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/manifest.json").write_text(text)
+    status, said, out = job("--force")
+    assert (status, "manifest.json: is no manifest of this job; move it away" in said) == (2, True)
+    assert tree(out) == {"manifest.json": text.encode()}
+
+
 def test_files_of_another_hand_are_not_touched(job, tmp_path):
     write_films(tmp_path)
     mine = tmp_path / "out/small_train/2_mine"
