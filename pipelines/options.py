@@ -15,6 +15,7 @@ from preprocess.recipe import Recipe
 from preprocess.resize import METHODS
 
 AUTO = "auto"
+LOCAL_RUNNER = "DirectRunner"
 
 
 def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, PipelineOptions]:
@@ -169,6 +170,18 @@ def _check_beam_options(rest: Sequence[str], own: argparse.ArgumentParser) -> No
         raise InputError(f"{unread[0]!r} belongs to no option; --help lists this job's options")
 
 
+def _runner_name(name: str | None) -> str:
+    """A runner's full name. Beam takes `direct`, too, and classes of other packages by their path."""
+    if name is None or "." in name:
+        return name or LOCAL_RUNNER
+    known = {runner.lower(): runner for runner in StandardOptions.KNOWN_RUNNER_NAMES}
+    found = known.get(name.lower()) or known.get(f"{name.lower()}runner")
+    if found is None:
+        near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.0)[0]
+        raise InputError(f"unknown runner {name}; did you mean {known[near]}?")
+    return LOCAL_RUNNER if found == "SwitchingDirectRunner" else found
+
+
 def _option_classes(base: type[PipelineOptions]) -> list[type[PipelineOptions]]:
     return [cls for sub in base.__subclasses__() for cls in (sub, *_option_classes(sub))]
 
@@ -180,8 +193,8 @@ def _with_local_defaults(options: PipelineOptions, given: set[str]) -> PipelineO
     gets would depend on the network. Naming a compatible version keeps it to the runner that the tests use.
     """
     standard, direct = options.view_as(StandardOptions), options.view_as(DirectOptions)
-    if standard.runner in (None, "DirectRunner"):
-        standard.runner = "DirectRunner"
+    standard.runner = _runner_name(standard.runner)
+    if standard.runner == LOCAL_RUNNER:
         if "--direct_num_workers" not in given:
             direct.direct_num_workers = 0  # Beam's word for one a core
         if "--direct_running_mode" not in given and direct.direct_num_workers != 1:

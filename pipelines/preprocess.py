@@ -48,7 +48,7 @@ def run(argv: Sequence[str] | None = None) -> None:
         RunFailed: it started and no data set came of it.
     """
     options, beam_options = command_line.parse(argv)
-    _set_log_level(beam_options.view_as(StandardOptions).runner == "DirectRunner")
+    _set_log_level(beam_options.view_as(StandardOptions).runner == command_line.LOCAL_RUNNER)
     input_root, output_root = storage.absolute(options.input), storage.absolute(options.output)
     plan = _plan(options, input_root, output_root)
     if options.dry_run:

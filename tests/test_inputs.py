@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipelines.options import parse
 from tests.films import LAYOUTS, Described, random_film, write_csv
 
 TRAIN = [Described(f"Calc-Training_P_0000{n}_LEFT_CC", str(n)) for n in (1, 2, 3)]
@@ -89,6 +90,28 @@ def test_an_output_that_cannot_be_written_to(job, sound):
 )
 def test_a_misspelt_option_names_the_nearest(word, nearest, job, sound):
     assert f"unknown option {word.split('=')[0]}; did you mean {nearest}?" in refused(job, word, "3")
+
+
+def test_a_misspelt_runner_names_the_nearest(job, sound):
+    assert "unknown runner DirctRunner; did you mean DirectRunner?" in refused(job, "--runner", "DirctRunner")
+
+
+@pytest.mark.parametrize("name", [None, "direct", "directrunner", "DirectRunner", "SwitchingDirectRunner"])
+def test_every_name_of_the_local_runner_is_the_same_runner(name):
+    required = ["--input=i", "--output=o", "--train_csv=a", "--test_csv=b"]
+    _, beam = parse([*required, *([f"--runner={name}"] if name else [])])
+    chosen = beam.get_all_options()
+    assert (chosen["runner"], chosen["direct_running_mode"], chosen["direct_num_workers"]) == (
+        "DirectRunner", "multi_processing", 0)  # fmt: skip
+    assert chosen["update_compatibility_version"]  # keeps Beam from trying Prism
+
+
+def test_other_runners_and_given_workers_are_left_as_they_are():
+    required = ["--input=i", "--output=o", "--train_csv=a", "--test_csv=b"]
+    assert parse([*required, "--runner=dataflow"])[1].get_all_options()["runner"] == "DataflowRunner"
+    assert parse([*required, "--runner=some.package.Runner"])[1].get_all_options()["runner"] == "some.package.Runner"
+    one = parse([*required, "--direct_num_workers=1"])[1].get_all_options()
+    assert (one["direct_num_workers"], one["direct_running_mode"]) == (1, "in_memory")
 
 
 @pytest.mark.parametrize("words", [["--direct_num_workers", "many"], ["--direct_num_workers"]])
