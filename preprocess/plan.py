@@ -83,7 +83,9 @@ class Plan:
     overlap: tuple[str, ...]
 
     def fingerprint(self, parameters: Mapping[str, object]) -> str:
-        """A SHA-256 over everything that determines the output: this plan and the parameters, not any path."""
+        """A SHA-256 of this plan and the parameters. It knows the films by their path below the input root and their
+        size, not by their content, and nothing of where the roots are.
+        """
         content = {
             "format": schema.FORMAT,
             "films": [dataclasses.astuple(film) for film in self.films],
