@@ -28,6 +28,7 @@ The case descriptions beside it, where there are any, are synthetic, too.
 SMALLER = 10  # how many times smaller than real films the default ones are
 _SPAWN = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
 HEIGHTS, WIDTHS = (3256, 7111), (1531, 5251)
+TYPICAL_HEIGHT = (5300, 400)  # mean and standard deviation
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,8 @@ def write_film(job: FilmJob) -> None:
     digest = hashlib.sha256(job.case.encode()).digest()
     rng = np.random.default_rng([job.seed, *digest[:16]])
     smaller = 1 if job.full_size else SMALLER
-    height = int(rng.integers(HEIGHTS[0], HEIGHTS[1] + 1))
-    width = int(np.clip(height * rng.uniform(0.5, 0.75), *WIDTHS))
+    height = int(np.clip(rng.normal(*TYPICAL_HEIGHT), *HEIGHTS))
+    width = int(np.clip(height * rng.uniform(0.56, 0.66), *WIDTHS))
     size = (height // smaller, width // smaller)
     pixels = synthesize_film(size, job.density, job.side, job.view, rng)
     _, study, series, _ = job.image_path.split("/")

@@ -12,22 +12,27 @@ from PIL import Image, ImageDraw, ImageFont
 
 Size = tuple[int, int]
 
-GLANDULAR_SHARE = {1: (0.05, 0.20), 2: (0.30, 0.45), 3: (0.55, 0.70), 4: (0.80, 0.95)}
+GLANDULAR_SHARE = {1: (0.08, 0.18), 2: (0.32, 0.42), 3: (0.58, 0.68), 4: (0.82, 0.92)}
 """Density category -> the range of the share of the breast's area that is fibroglandular, pectoral muscle aside."""
 
 LABEL = "SYNTHETIC"
 _GRID = 512  # anatomy is drawn this high and scaled to the film
-_BACKGROUND, _FAT, _GLAND, _MUSCLE, _GRAIN, _INK = 1800.0, 15000.0, 27000.0, 42000.0, 700.0, 56000
+_BACKGROUND, _FAT, _GLAND, _MUSCLE, _GRAIN, _INK = 1800.0, 12000.0, 44000.0, 24000.0, 700.0, 56000
 
 
 @dataclass(frozen=True)
 class Anatomy:
-    """What a film shows, on the grid: each (h, w); `breast` and `muscle` are masks, `gland` and `thickness` 0 to 1."""
+    """What a film shows, on the grid: each (h, w); `breast` and `muscle` are masks, `gland` and `thickness` 0 to 1.
+
+    `attenuation`, 0 to 1, is how bright glandular tissue is: a film is a projection, and the more of the breast is
+    glandular, the more of it lies along every ray.
+    """
 
     breast: np.ndarray
     muscle: np.ndarray
     gland: np.ndarray
     thickness: np.ndarray
+    attenuation: float
 
 
 def synthesize_film(size: Size, density: int, side: str, view: str, rng: np.random.Generator) -> np.ndarray:
@@ -45,7 +50,7 @@ def synthesize_film(size: Size, density: int, side: str, view: str, rng: np.rand
     height, width = size
     grid = (min(height, _GRID), max(1, round(width * min(height, _GRID) / height)))
     anatomy = draw_anatomy(grid, density, view, rng)
-    tissue = np.where(anatomy.muscle, _MUSCLE, _FAT + _GLAND * anatomy.gland)
+    tissue = np.where(anatomy.muscle, _MUSCLE, _FAT + _GLAND * anatomy.attenuation * anatomy.gland)
     drawn = _BACKGROUND + np.where(anatomy.breast, tissue * anatomy.thickness, 0.0)
     if side == "RIGHT":
         drawn = drawn[:, ::-1]
@@ -63,9 +68,9 @@ def draw_anatomy(grid: Size, density: int, view: str, rng: np.random.Generator) 
     x = np.linspace(0, 1, width)[None]
     mlo = view == "MLO"
     nipple = rng.uniform(0.10, 0.22) if mlo else rng.uniform(-0.08, 0.08)
-    reach = rng.uniform(0.62, 0.88)
-    above = rng.uniform(1.05, 1.25) if mlo else rng.uniform(0.72, 0.92)
-    below = rng.uniform(0.66, 0.76) if mlo else rng.uniform(0.72, 0.92)
+    reach = rng.uniform(0.68, 0.84)
+    above = rng.uniform(1.08, 1.22) if mlo else rng.uniform(0.76, 0.88)
+    below = rng.uniform(0.68, 0.74) if mlo else rng.uniform(0.76, 0.88)
     offset = y - nipple
     away = np.abs(offset) / np.where(offset < 0, above, below)
     edge = reach * np.sqrt(np.clip(1 - away * away, 0, None))
@@ -78,8 +83,8 @@ def draw_anatomy(grid: Size, density: int, view: str, rng: np.random.Generator) 
     centre = (x / reach - 0.5) ** 2 + (offset / 0.8) ** 2
     field = _smooth_noise(grid, rng) - 1.5 * centre
     threshold = np.quantile(field[breast & ~muscle], 1 - share)
-    gland = np.clip((field - threshold) / 0.5 + 0.5, 0, 1) * np.clip(0.85 + 0.25 * _smooth_noise(grid, rng), 0.55, 1)
-    return Anatomy(breast, muscle, gland, thickness)
+    gland = np.clip((field - threshold) / 0.5 + 0.5, 0, 1) * np.clip(0.9 + 0.12 * _smooth_noise(grid, rng), 0.8, 1)
+    return Anatomy(breast, muscle, gland, thickness, attenuation=0.1 + 0.9 * share)
 
 
 def _smooth_noise(grid: Size, rng: np.random.Generator) -> np.ndarray:
