@@ -6,7 +6,7 @@ SET := demo/dataset
 
 .PHONY: demo test lint lock clean
 
-demo: .venv/run.stamp
+demo: .venv/train.stamp
 	$(BIN)/python -m pipelines.make_sample --output $(SAMPLE)
 	$(BIN)/python -m pipelines.preprocess --input $(SAMPLE) --output $(SET) \
 	    --train_csv '$(SAMPLE)/*_train_set.csv' --test_csv '$(SAMPLE)/*_test_set.csv'
@@ -20,22 +20,23 @@ lint: .venv/dev.stamp
 	$(BIN)/mypy
 
 lock: .venv/dev.stamp
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --extra dev pyproject.toml \
-	    -c requirements/run.txt -o requirements/dev.txt
+	    -o requirements/dev.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --extra train pyproject.toml \
+	    -c requirements/dev.txt -o requirements/train.txt
 
 clean:
 	rm -rf .venv demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
 
-.venv/run.stamp: requirements/run.txt pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install -q -r requirements/run.txt
+.venv/train.stamp: requirements/train.txt pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install -q -r requirements/train.txt
 	$(BIN)/python -m pip install -q --no-deps -e .
 	touch $@
 
 .venv/dev.stamp: requirements/dev.txt pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install -q -r requirements/dev.txt
 	$(BIN)/python -m pip install -q --no-deps -e .
-	touch $@ .venv/run.stamp
+	touch $@ .venv/train.stamp
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \

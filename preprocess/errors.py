@@ -6,7 +6,7 @@ class InputError(Exception):
 
 
 class RunFailed(Exception):
-    """The run started and cannot publish a data set, e.g. too many mammograms rejected. Exit status 1."""
+    """The run started and cannot finish: too many mammograms rejected, a loss that is not finite. Exit status 1."""
 
 
 class RejectedFilm(Exception):

@@ -69,22 +69,42 @@ def encode_example(image: LabelledImage) -> bytes:
     return example.SerializeToString(deterministic=True)
 
 
-def decode_example(data: bytes) -> LabelledImage:
+def decode_example(data: bytes, size: tuple[int, int] | None = None) -> LabelledImage:
     """The inverse of `encode_example`.
 
+    Args:
+        size: (height, width) of an example that does not say it, as those of 2018, which hold `image` and `label` only
+            and come out without a name.
+
     Raises:
-        ValueError: the image has other than height x width float32 pixels.
+        ValueError: a feature is missing, the image has other than height x width float32 pixels, or one of them is no
+            whole number from 0 to 65535.
         google.protobuf.message.DecodeError: not a tf.train.Example.
     """
     feature = _example_class().FromString(data).features.feature
-    height = feature[schema.FEATURE_HEIGHT].int64_list.value[0]
-    width = feature[schema.FEATURE_WIDTH].int64_list.value[0]
-    pixels = np.frombuffer(feature[schema.FEATURE_IMAGE].bytes_list.value[0], "<f4").reshape(height, width)
-    return LabelledImage(
-        name=feature[schema.FEATURE_NAME].bytes_list.value[0].decode(),
-        label=feature[schema.FEATURE_LABEL].int64_list.value[0],
-        pixels=pixels.astype(np.uint16),
-    )
+    label = feature[schema.FEATURE_LABEL].int64_list.value
+    image = feature[schema.FEATURE_IMAGE].bytes_list.value
+    if len(label) != 1 or len(image) != 1:
+        raise ValueError(
+            f"no {schema.FEATURE_LABEL!r} or no {schema.FEATURE_IMAGE!r}; expected a tf.train.Example with one of each"
+        )
+    height, width = _size_of(feature) or size or (0, 0)
+    if len(image[0]) != 4 * height * width:
+        raise ValueError(f"{len(image[0]):,} bytes of pixels; expected {width} x {height} float32")
+    values = np.frombuffer(image[0], "<f4").reshape(height, width)
+    with np.errstate(invalid="ignore"):
+        pixels = values.astype(np.uint16)
+    if not np.array_equal(pixels, values):
+        raise ValueError(
+            f"pixels that are no whole numbers from 0 to {schema.PIXEL_MAX}; expected unscaled 16-bit values"
+        )
+    names = feature[schema.FEATURE_NAME].bytes_list.value
+    return LabelledImage(names[0].decode(errors="replace") if names else "", label[0], pixels)
+
+
+def _size_of(feature) -> tuple[int, int] | None:
+    height, width = (feature[name].int64_list.value for name in (schema.FEATURE_HEIGHT, schema.FEATURE_WIDTH))
+    return (height[0], width[0]) if height and width else None
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:

@@ -53,6 +53,7 @@ STAGES = ("csv", "match", "select", "header", "canvas", "pixels")
 """Where a mammogram can leave the set, in the order of the data's way."""
 
 _NAME = re.compile(r"([1-4])_(.+)", re.DOTALL)
+_PATIENT = re.compile(r"_(P_\d+)_")
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -91,6 +92,12 @@ def parse_image_name(name: str) -> tuple[int, str]:
     if match is None:
         raise ValueError(f"image name {name!r} is not <density 1-4>_<case>")
     return int(match[1]), match[2]
+
+
+def patient_in(name: str) -> str | None:
+    """The patient in the name of an image or case, e.g. "P_00038"; None where there is none."""
+    match = _PATIENT.search(name)
+    return match and match[1]
 
 
 def label_of(density: int) -> int:

@@ -1,0 +1,47 @@
+"""Trains and judges a density classifier from folders of PNGs: `python -m trainer.gpu_model --help`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from trainer import options as command_line
+from trainer import storage
+from trainer.command import exit_status, import_tensorflow
+from trainer.log import Log
+from trainer.png_folder import read_folder
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status, see `command.exit_status`."""
+    return exit_status(lambda: run(argv))
+
+
+def run(argv: Sequence[str] | None = None) -> None:
+    """Reads the folders, then trains on GPUs, on several workers, or on the CPU.
+
+    Raises:
+        InputError, RunFailed, Stopped: see `session.run`.
+    """
+    options, settings = command_line.parse(_parser(), argv)
+    log = Log()
+    training, evaluation = (
+        read_folder(storage.in_bucket(options.data_bucket, folder), settings.size, settings.categories, log)
+        for folder in (options.training_data_dir, options.eval_data_dir)
+    )
+    import_tensorflow()  # it takes seconds: what is wrong so far is said before
+    from trainer import devices, session
+
+    session.run(settings, training, evaluation, devices.find_gpus(), log)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_line.make_parser("gpu_model", "Trains a breast-density classifier from folders of 16-bit PNGs.")
+    data = parser.add_argument_group("data")
+    data.add_argument("--data_bucket", default="", metavar="B", help="the folders are inside gs://B")
+    data.add_argument("--training_data_dir", required=True, metavar="DIR", help="images named <density>_<case>")
+    data.add_argument("--eval_data_dir", required=True, metavar="DIR", help="the same, for the evaluation")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

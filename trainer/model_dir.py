@@ -1,0 +1,118 @@
+"""The folder of a model: its checkpoints, tables and exports; local, or a copy of one in gs://.
+
+DIR/training.json           what the checkpoints belong to
+DIR/ckpt-<step>.*           the last two checkpoints, and `checkpoint`, which names them
+DIR/history.csv             a row a step
+DIR/metrics.json            the last evaluation, and predictions.csv, a row an image
+DIR/tensorboard/            scalars and images
+DIR/model.keras, DIR/export/
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from preprocess.errors import InputError
+from trainer import storage
+
+IDENTITY_FILE, HISTORY_FILE, METRICS_FILE = "training.json", "history.csv", "metrics.json"
+PREDICTIONS_FILE, KERAS_FILE, EXPORT_FOLDER, BOARD_FOLDER = "predictions.csv", "model.keras", "export", "tensorboard"
+CHECKPOINT_INDEX = "checkpoint"
+_NEEDED = (IDENTITY_FILE, HISTORY_FILE, CHECKPOINT_INDEX)  # of a copy: what a run goes on from, with ckpt-*
+_UNFINISHED = ".unfinished"
+
+
+class ModelDir:
+    """Files are read and written in `local`; `publish` brings what changed to where the user wants it.
+
+    Attributes:
+        path: what the user named.
+        local: the same folder, or for gs:// a temporary copy of what a run needs of it.
+    """
+
+    def __init__(self, path: str, local: Path):
+        self.path, self.local = path, local
+        self._published: dict[str, tuple[int, int]] = {}
+
+    def publish(self) -> None:
+        """Uploads every file that is new or has changed, the index of the checkpoints last; deletes what is gone."""
+        if not storage.is_remote(self.path):
+            return
+        present = {str(path.relative_to(self.local)): _state(path) for path in self.local.rglob("*") if path.is_file()}
+        changed = [name for name, state in present.items() if self._published.get(name) != state]
+        for names in ([n for n in changed if n != CHECKPOINT_INDEX], [n for n in changed if n == CHECKPOINT_INDEX]):
+            for _ in storage.map_files(self._upload, [storage.join(self.path, name) for name in names]):
+                pass  # the error of a thread is raised here
+        for name in self._published.keys() - present.keys():
+            storage.delete(storage.join(self.path, name))
+        self._published = present
+
+    def _upload(self, target: str) -> None:
+        storage.upload(self.local / target.removeprefix(storage.join(self.path, "")), target)
+
+    def fetch(self) -> None:
+        """Downloads what a run goes on from."""
+        names = [n for n in storage.list_tree(self.path) if n in _NEEDED or n.startswith("ckpt-")]
+        for target in storage.map_files(self._download, [storage.join(self.path, name) for name in names]):
+            self._published[str(target.relative_to(self.local))] = _state(target)
+
+    def _download(self, source: str) -> Path:
+        target = self.local / source.removeprefix(storage.join(self.path, ""))
+        storage.download(source, target)
+        return target
+
+
+@contextmanager
+def open_model_dir(path: str, is_chief: bool = True) -> Iterator[ModelDir]:
+    """A model's folder; workers other than the chief get a temporary one, which nobody keeps.
+
+    Raises:
+        InputError: it cannot be made, read or written to.
+    """
+    if is_chief and not storage.is_remote(path):
+        local = Path(path).expanduser()
+        try:
+            local.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=local):
+                pass
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written to ({error.strerror}); choose another --model_dir") from error
+        yield ModelDir(path, local)
+        return
+    with tempfile.TemporaryDirectory(prefix="model-") as folder:
+        model_dir = ModelDir(path if is_chief else folder, Path(folder))
+        if storage.is_remote(path):
+            model_dir.fetch()
+        yield model_dir
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """A place to write a file or folder to, which takes the target's name once it is whole.
+
+    The place ends as the target does, as some writers go by that.
+    """
+    unfinished = target.with_name(f"{_UNFINISHED}-{target.name}")
+    _remove(unfinished)
+    try:
+        yield unfinished
+        if unfinished.is_dir():
+            _remove(target)  # a folder cannot be replaced in one go
+        os.replace(unfinished, target)
+    finally:
+        _remove(unfinished)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    elif path.exists():
+        path.unlink()
+
+
+def _state(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns

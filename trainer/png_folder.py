@@ -1,0 +1,83 @@
+"""A folder of 16-bit PNGs named `<density>_<case>`, with or without `.png` -> an image set."""
+
+import os
+import re
+import struct
+from collections.abc import Iterable
+
+import numpy as np
+
+from preprocess import schema
+from preprocess.errors import InputError
+from preprocess.example import decode_png
+from trainer import storage
+from trainer.images import ImageSet
+from trainer.log import Log
+
+_NAMED = re.compile(r"(\d+)_(.+)", re.DOTALL)
+_ENDING = ".png"
+_EXAMPLES = 3
+
+
+def read_folder(folder: str, size: tuple[int, int], categories: int, log: Log) -> ImageSet:
+    """Reads every image of a folder, in record order, so that records of the same images give the same set.
+
+    Args:
+        size: (height, width) that every image must have.
+        categories: how many density categories there are.
+
+    Raises:
+        InputError: no such folder, no images, or one of them is not as it should be; the message names it.
+    """
+    files = _image_files(folder, storage.list_folder(folder), categories, log)
+    if not files:
+        raise InputError(f"{folder}: holds no image named <density>_<case>; name a folder like {'small_train'}")
+
+    def load(name: str) -> np.ndarray:
+        return _load(storage.join(folder, name), size)
+
+    pixels = np.empty((len(files), *size, 1), np.uint16)
+    for number, image in enumerate(log.track(storage.map_files(load, files), len(files), f"reading {folder}")):
+        pixels[number, :, :, 0] = image
+    names = tuple(file.removesuffix(_ENDING) for file in files)
+    labels = np.array([int(name.partition("_")[0]) - 1 for name in names], np.int64)
+    return ImageSet(folder, names, pixels, labels, categories)
+
+
+def _image_files(folder: str, found: Iterable[str], categories: int, log: Log) -> list[str]:
+    """The images among the files of a folder, in record order; the others are named."""
+    files: dict[str, str] = {}
+    others = []
+    for file in found:
+        name = file.removesuffix(_ENDING)
+        named = _NAMED.fullmatch(name)
+        if named is None:
+            others.append(file)
+            continue
+        if not 1 <= int(named[1]) <= categories:
+            raise InputError(f"{folder}/{file}: density category {named[1]}; expected 1 to {categories}")
+        if name in files:
+            raise InputError(f"{folder}: {name} stands there with and without {_ENDING}; remove one of the two")
+        files[name] = file
+    if others:
+        more = f" and {len(others) - _EXAMPLES:,} more" if len(others) > _EXAMPLES else ""
+        log.warn(f"{folder}: not named <density>_<case> and left out: {', '.join(others[:_EXAMPLES])}{more}")
+    return [files[name] for name in sorted(files, key=lambda name: schema.record_order(name.partition("_")[2]))]
+
+
+def _load(path: str, size: tuple[int, int]) -> np.ndarray:
+    """(H, W) uint16 of one file."""
+    try:
+        pixels = decode_png(storage.read(path))
+    except (ValueError, OSError, SyntaxError, EOFError, struct.error) as error:  # what Pillow's PNG reader raises
+        raise InputError(f"{path}: {_one_line(error)}; expected a 16-bit gray PNG") from error
+    if pixels.shape != size:
+        raise InputError(
+            f"{path}: {pixels.shape[1]} x {pixels.shape[0]} pixels; expected {size[1]} x {size[0]} "
+            f"(--image_width, --image_height)"
+        )
+    return pixels
+
+
+def _one_line(error: Exception) -> str:
+    return str(error).partition(os.linesep)[0].replace("\n", " ") or type(error).__name__

@@ -1,0 +1,78 @@
+"""What a run tells of its training while it goes on: a line every 50 steps, and the same figures to TensorBoard."""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from trainer.log import Log
+from trainer.training import Steps
+
+LINE_STEPS = 50
+
+
+class Reporter:
+    """Gathers the calls of the loop and reports them every 50 steps.
+
+    Args:
+        total: the step that training ends with.
+        record: takes a step and named scalars, for TensorBoard.
+    """
+
+    def __init__(self, log: Log, total: int, batch_size: int, record: Callable[[int, dict[str, float]], None]):
+        self._log, self._total, self._batch_size, self._record = log, total, batch_size, record
+        self._losses: list[np.ndarray] = []
+        self._accuracies: list[np.ndarray] = []
+        self._timed_steps, self._timed_seconds = 0, 0.0
+        self._is_first_call = True
+
+    def add(self, steps: Steps) -> None:
+        self._losses.append(steps.losses)
+        self._accuracies.append(steps.accuracies)
+        if not self._is_first_call:  # it also traces and compiles
+            self._timed_steps += len(steps.losses)
+            self._timed_seconds += steps.seconds
+        self._is_first_call = False
+        if steps.last % LINE_STEPS == 0 or steps.last == self._total:
+            self._report(steps.last)
+
+    def _report(self, step: int) -> None:
+        scalars = {
+            "loss": float(np.concatenate(self._losses).mean()),
+            "accuracy": float(np.concatenate(self._accuracies).mean()),
+        }
+        text = f"step {step:,} of {self._total:,}: loss {scalars['loss']:.4f}, accuracy {scalars['accuracy']:.3f}"
+        if self._timed_steps:
+            rate = self._timed_steps / self._timed_seconds
+            scalars["steps_per_second"] = rate
+            text += f", {rate:.2f} steps/s, {rate * self._batch_size:,.0f} images/s"
+            if step < self._total:
+                text += f", {_duration((self._total - step) / rate)} left"
+        self._log.say(text)
+        self._record(step, scalars)
+        self._losses, self._accuracies = [], []
+        self._timed_steps, self._timed_seconds = 0, 0.0
+
+
+class Board:
+    """Writes for TensorBoard into a folder."""
+
+    def __init__(self, folder: str):
+        self._writer = tf.summary.create_file_writer(folder)
+
+    def scalars(self, step: int, values: dict[str, float]) -> None:
+        with self._writer.as_default(step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+        self._writer.flush()
+
+    def picture(self, step: int, name: str, png: bytes) -> None:
+        with self._writer.as_default(step):
+            tf.summary.image(name, tf.io.decode_png(png, channels=3)[None])
+        self._writer.flush()
+
+
+def _duration(seconds: float) -> str:
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d} h" if hours else f"{minute}:{second:02d} min"

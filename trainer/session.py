@@ -1,0 +1,166 @@
+"""A run of either trainer, once its images are read: take up, train, judge, export."""
+
+import csv
+import json
+from pathlib import Path
+
+from preprocess.errors import InputError
+from trainer import checkpoints as checkpointing
+from trainer import metrics, pictures
+from trainer.devices import Devices
+from trainer.evaluation import Predictions, predict
+from trainer.export import export
+from trainer.history import History
+from trainer.images import ImageSet, shared_patients, statistics_of
+from trainer.log import Log
+from trainer.model import build_model
+from trainer.model_dir import (
+    BOARD_FOLDER,
+    CHECKPOINT_INDEX,
+    HISTORY_FILE,
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    ModelDir,
+    open_model_dir,
+    replacing,
+)  # fmt: skip
+from trainer.options import Settings
+from trainer.reporting import LINE_STEPS, Board, Reporter
+from trainer.signals import Signals
+from trainer.training import Training, make_optimizer
+
+
+def run(settings: Settings, training: ImageSet, evaluation: ImageSet, devices: Devices, log: Log) -> None:
+    """Trains up to the total of steps, evaluates, and leaves everything in the model's folder.
+
+    Raises:
+        InputError: the run cannot start.
+        RunFailed: training came to nothing.
+        Stopped: a signal ended the run; its last step is saved.
+    """
+    replicas = devices.strategy.num_replicas_in_sync
+    if settings.batch_size % replicas:
+        raise InputError(
+            f"--batch_size {settings.batch_size} is no multiple of {replicas} replicas; choose one that is"
+        )
+    describe(training, evaluation, log)
+    with open_model_dir(settings.model_dir, devices.is_chief) as model_dir, Signals() as signals:
+        if not settings.training_steps and not (model_dir.local / CHECKPOINT_INDEX).exists():
+            raise InputError(
+                f"{settings.model_dir}: holds no checkpoint to evaluate; train with --training_steps first"
+            )
+        _Session(settings, training, evaluation, devices, model_dir, signals, log).run()
+
+
+def describe(training: ImageSet, evaluation: ImageSet, log: Log) -> None:
+    """Says what the images are, and what is odd about them."""
+    for use, images in (("training", training), ("evaluation", evaluation)):
+        counts = ", ".join(f"{count:,}" for count in images.counts)
+        log.say(f"{use}: {len(images):,} images, {counts} of density 1 to {images.categories}")
+        for category in images.absent:
+            log.warn(f"{images.source}: no image of density {category}")
+    if shared := shared_patients(training, evaluation):
+        log.warn(
+            f"{len(shared):,} patients are in the training and in the evaluation images ({', '.join(shared[:3])} ...): "
+            f"the evaluation will be too good"
+        )
+
+
+class _Session:
+    """What the stages of one run share."""
+
+    def __init__(
+        self, settings: Settings, training: ImageSet, evaluation: ImageSet, devices: Devices, model_dir: ModelDir,
+        signals: Signals, log: Log,
+    ):  # fmt: skip
+        self._settings, self._devices, self._model_dir = settings, devices, model_dir
+        self._training_set, self._evaluation_set = training, evaluation
+        self._signals, self._log = signals, log
+
+    def run(self) -> None:
+        settings, statistics = self._settings, statistics_of(self._training_set.pixels)
+        precision = self._devices.precision(settings.precision)
+        for change in checkpointing.claim(self._model_dir, settings, self._training_set, statistics, precision):
+            self._log.warn(f"{settings.model_dir}: goes on otherwise than it began: {change}")
+        with self._devices.strategy.scope():
+            self._model = build_model(
+                settings.size,
+                settings.channels,
+                settings.categories,
+                statistics,
+                settings.dropout,
+                settings.seed,
+                precision,
+            )
+            self._optimizer = make_optimizer(self._model, settings.learning_rate)
+            self._checkpoints = checkpointing.Checkpoints(self._model_dir, self._model, self._optimizer)
+            step = self._checkpoints.restore()
+            self._optimizer.learning_rate = settings.learning_rate  # the checkpoint's is that of an earlier run
+        self._log.say(f"model: {self._model.count_params():,} parameters, {precision}, on {self._devices.description}")
+        step = self._train(step)
+        if settings.eval_steps:
+            self._evaluate(step, precision)
+        if self._devices.is_chief:
+            export(self._model, self._model_dir)
+        self._model_dir.publish()
+        self._log.say(f"everything is in {settings.model_dir}")
+
+    def _train(self, step: int) -> int:
+        """Trains from a step on; returns the last one."""
+        settings, total = self._settings, self._settings.training_steps
+        if step:
+            self._log.say(f"{settings.model_dir}: goes on from its checkpoint of step {step:,}")
+        if step >= total:
+            if total:
+                self._log.say(
+                    f"{step:,} steps were taken, --training_steps asks for {total:,} in all: no more training"
+                )
+            return step
+        board = Board(str(self._model_dir.local / BOARD_FOLDER / "train"))
+        reporter = Reporter(
+            self._log, total, settings.batch_size,
+            lambda at, scalars: board.scalars(at, scalars | {"learning_rate": settings.learning_rate}),
+        )  # fmt: skip
+        history = History(self._model_dir.local / HISTORY_FILE, step, settings.learning_rate)
+        training = Training(self._model, self._optimizer, self._training_set, settings, self._devices, step)
+        with self._log.bar("training", total, step) as bar:
+            for steps in training.run(total, stops=(LINE_STEPS, settings.checkpoint_steps)):
+                history.add(steps)
+                reporter.add(steps)
+                bar.move(steps.last)
+                if steps.last % settings.checkpoint_steps == 0 or steps.last == total or self._signals.received:
+                    self._checkpoints.save(steps.last)
+                    self._model_dir.publish()
+                self._signals.check()
+        return total
+
+    def _evaluate(self, step: int, precision: str) -> None:
+        settings, images, log = self._settings, self._evaluation_set, self._log
+        if settings.eval_steps * settings.batch_size < len(images):
+            log.say(f"evaluating all {len(images):,} images, more than --eval_steps {settings.eval_steps} batches hold")
+        predictions = predict(self._model, images, settings.batch_size, self._devices, log, self._signals.check)
+        found = metrics.judge(images.labels, predictions.logits, predictions.probabilities, images.names)
+        log.say(f"\nevaluation of {len(images):,} images after step {step:,}\n{metrics.table(found)}\n")
+        folder = self._model_dir.local
+        report = {"step": step, "precision": precision, "seed": settings.seed, **found.as_dict()}
+        with replacing(folder / METRICS_FILE) as path:
+            path.write_text(json.dumps(report, indent=1) + "\n")
+        with replacing(folder / PREDICTIONS_FILE) as path:
+            write_predictions(path, images, predictions)
+        board = Board(str(folder / BOARD_FOLDER / "eval"))
+        scalars = {"loss": found.loss, "accuracy": found.accuracy.value, "quadratic_weighted_kappa": found.kappa.value}
+        board.scalars(step, {name: value for name, value in scalars.items() if value is not None})
+        board.picture(step, "confusion_matrix", pictures.draw_confusion(found.confusion))
+        board.picture(step, "images", pictures.draw_images(images, predictions.probabilities))
+
+
+def write_predictions(path: Path, images: ImageSet, predictions: Predictions) -> None:
+    """A row an image, in the set's order: its name, its density, the predicted one, and a probability a category."""
+    with path.open("w", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        categories = range(1, images.categories + 1)
+        table.writerow(("name", "density", "predicted", *(f"probability_{category}" for category in categories)))
+        for name, label, predicted, row in zip(
+            images.names, images.labels, predictions.labels, predictions.probabilities, strict=True
+        ):
+            table.writerow((name, label + 1, predicted + 1, *map(str, row)))

@@ -1,0 +1,79 @@
+"""Trains and judges a density classifier from TFRecords: `python -m trainer.tpu_model --help`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from trainer import options as command_line
+from trainer.command import exit_status, import_tensorflow
+from trainer.log import Log
+from trainer.record_files import read_record_files
+
+if TYPE_CHECKING:
+    from trainer.devices import Devices
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status, see `command.exit_status`."""
+    return exit_status(lambda: run(argv))
+
+
+def run(argv: Sequence[str] | None = None) -> None:
+    """Reads the records, then trains on a TPU, or without one on what there is.
+
+    Raises:
+        InputError, RunFailed, Stopped: see `session.run`.
+    """
+    options, settings = command_line.parse(_parser(), argv)
+    log = Log()
+    training, evaluation = (
+        read_record_files(patterns, settings.size, settings.categories, log)
+        for patterns in (options.training_data, options.eval_data)
+    )
+    import_tensorflow()  # it takes seconds: what is wrong so far is said before
+    from trainer import session
+
+    session.run(settings, training, evaluation, _find_devices(options, log), log)
+
+
+def _find_devices(options: argparse.Namespace, log: Log) -> "Devices":
+    from trainer import devices
+
+    if options.rehearse_tpu:
+        return devices.rehearse_tpu(options.num_shards)
+    if found := devices.find_tpu(options.tpu, options.tpu_zone, options.gcp_project):
+        replicas = found.strategy.num_replicas_in_sync
+        if replicas != options.num_shards:
+            log.say(f"this TPU has {replicas} cores, not {options.num_shards} (--num_shards); it is used as it is")
+        return found
+    log.say("no TPU is named by --tpu or the environment: the same loop runs on what there is")
+    return devices.find_gpus()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_line.make_parser("tpu_model", "Trains a breast-density classifier from TFRecords.")
+    data = parser.add_argument_group("data")
+    for flag, use in (("--training_data", "training"), ("--eval_data", "evaluation")):
+        data.add_argument(
+            flag, required=True, nargs="+", metavar="FILES",
+            help=f"TFRecord files of the {use} images: paths or glob patterns, local or gs://; all shards",
+        )  # fmt: skip
+    tpu = parser.add_argument_group("TPU")
+    tpu.add_argument("--tpu", default="", metavar="NAME", help="name or address of a TPU; 'local' on a TPU VM")
+    tpu.add_argument("--tpu_zone", default="", metavar="ZONE", help="where that TPU is")
+    tpu.add_argument("--gcp_project", default="", metavar="PROJECT", help="whose that TPU is")
+    tpu.add_argument("--num_shards", type=int, choices=(1, 2, 4, 8, 16, 32), default=8, help="replicas of a rehearsal")
+    tpu.add_argument(
+        "--iterations", type=command_line.positive, default=command_line.Settings.iterations, metavar="N",
+        help="at most so many steps go into one call; fewer where they are slow; changes no result",
+    )  # fmt: skip
+    tpu.add_argument(
+        "--rehearse_tpu", action="store_true",
+        help="run as on a TPU, without one: static shapes, compiled by XLA, --num_shards replicas; slow",
+    )  # fmt: skip
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
