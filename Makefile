@@ -3,13 +3,18 @@ PYTHON ?= python3
 BIN := .venv/bin
 SAMPLE := demo/sample
 SET := demo/dataset
+TRAIN := --training_steps 100 --batch_size 32
 
 .PHONY: demo test lint lock clean
 
 demo: .venv/train.stamp
-	$(BIN)/python -m pipelines.make_sample --output $(SAMPLE)
+	$(BIN)/python -m pipelines.make_sample --output $(SAMPLE) --patients 80
 	$(BIN)/python -m pipelines.preprocess --input $(SAMPLE) --output $(SET) \
 	    --train_csv '$(SAMPLE)/*_train_set.csv' --test_csv '$(SAMPLE)/*_test_set.csv'
+	$(BIN)/python -m trainer.gpu_model --training_data_dir $(SET)/small_train --eval_data_dir $(SET)/small_test \
+	    --model_dir demo/gpu_model $(TRAIN)
+	$(BIN)/python -m trainer.tpu_model --training_data $(SET)/cache/ddsm_train.tfrecords \
+	    --eval_data $(SET)/cache/ddsm_eval.tfrecords --model_dir demo/tpu_model $(TRAIN)
 
 test: .venv/dev.stamp lint
 	$(BIN)/python -m pytest
