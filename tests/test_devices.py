@@ -36,6 +36,13 @@ def run(module, *argv, environment=()):
                             stderr=subprocess.STDOUT, text=True)  # fmt: skip
 
 
+def run_workers(workers, *argv):
+    """Runs gpu_model on every worker at once; returns what each said."""
+    configs = ({"cluster": {"worker": workers}, "task": {"type": "worker", "index": n}} for n in range(len(workers)))
+    processes = [run("gpu_model", *argv, environment={"TF_CONFIG": json.dumps(config)}) for config in configs]
+    return [finish(process) for process in processes]
+
+
 def tpu_argv(data, model_dir):
     return [f"--training_data={data}/train.tfrecords", f"--eval_data={data}/test.tfrecords", f"--model_dir={model_dir}"]
 
@@ -94,14 +101,10 @@ def test_two_workers_train_what_one_does(data, tmp_path):
         for free in (one, other):
             free.bind(("localhost", 0))
         workers = [f"localhost:{free.getsockname()[1]}" for free in (one, other)]
-    processes = [
-        run("gpu_model", *gpu_argv(data, tmp_path / "m"), environment={
-            "TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})
-        })
-        for index in range(2)
-    ]  # fmt: skip
-    said = [finish(process) for process in processes]
+    said = run_workers(workers, *gpu_argv(data, tmp_path / "m"), "--training_steps=13")
     assert all("on 2 replicas of 2 workers" in text for text in said)
+    said = run_workers(workers, *gpu_argv(data, tmp_path / "m"))
+    assert all("goes on from its checkpoint of step 13" in text for text in said)
     finish(run("gpu_model", *gpu_argv(data, tmp_path / "one")))
     np.testing.assert_allclose(losses(tmp_path / "m"), losses(tmp_path / "one"), rtol=0, atol=1e-4)
     assert metrics(tmp_path / "m")["confusion"] == metrics(tmp_path / "one")["confusion"]

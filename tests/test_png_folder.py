@@ -1,4 +1,6 @@
 import hashlib
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -59,6 +61,13 @@ def empty(folder):
     (folder / "2_bad.png").write_bytes(b"")
 
 
+def a_bomb(folder):
+    header = struct.pack(">IIBBBBB", 60000, 60000, 16, 0, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", b"")]
+    data = [struct.pack(">I", len(c)) + kind + c + struct.pack(">I", zlib.crc32(kind + c)) for kind, c in chunks]
+    (folder / "2_bad.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(data))
+
+
 def category_5(folder):
     Image.fromarray(np.zeros(SIZE, np.uint16)).save(folder / "5_bad.png")
 
@@ -77,8 +86,9 @@ BAD = {
     colour: "2_bad.png: a PNG of mode RGB; expected 16-bit gray",
     other_size: "2_bad.png: 7 x 5 pixels; expected 12 x 16 (--image_width, --image_height)",
     truncated: "2_bad.png: ",
-    no_png: "2_bad.png: cannot identify image file",
-    empty: "2_bad.png: cannot identify image file",
+    no_png: "2_bad.png: is no PNG; expected a 16-bit gray one",
+    empty: "2_bad.png: is no PNG; expected a 16-bit gray one",
+    a_bomb: "2_bad.png: Image size (3600000000 pixels) exceeds limit",
     category_5: "5_bad.png: density category 5; expected 1 to 4",
     category_0: "0_bad.png: density category 0; expected 1 to 4",
     twice: "2_bad stands there with and without .png; remove one of the two",

@@ -55,7 +55,7 @@ class ModelDir:
 
     def fetch(self) -> None:
         """Downloads what a run goes on from."""
-        names = [n for n in storage.list_tree(self.path) if n in _NEEDED or n.startswith("ckpt-")]
+        names = filter(_is_needed, storage.list_tree(self.path))
         for target in storage.map_files(self._download, [storage.join(self.path, name) for name in names]):
             self._published[str(target.relative_to(self.local))] = _state(target)
 
@@ -67,7 +67,7 @@ class ModelDir:
 
 @contextmanager
 def open_model_dir(path: str, is_chief: bool = True) -> Iterator[ModelDir]:
-    """A model's folder; workers other than the chief get a temporary one, which nobody keeps.
+    """A model's folder; workers other than the chief get a temporary copy, which nobody keeps.
 
     Raises:
         InputError: it cannot be made, read or written to.
@@ -83,10 +83,13 @@ def open_model_dir(path: str, is_chief: bool = True) -> Iterator[ModelDir]:
         yield ModelDir(path, local)
         return
     with tempfile.TemporaryDirectory(prefix="model-") as folder:
-        model_dir = ModelDir(path if is_chief else folder, Path(folder))
+        model_dir = ModelDir(path, Path(folder))
         if storage.is_remote(path):
             model_dir.fetch()
-        yield model_dir
+        elif os.path.isdir(path):
+            for name in filter(_is_needed, storage.list_folder(path)):
+                shutil.copy(Path(path) / name, folder)
+        yield model_dir if is_chief else ModelDir(folder, Path(folder))
 
 
 @contextmanager
@@ -104,6 +107,10 @@ def replacing(target: Path) -> Iterator[Path]:
         os.replace(unfinished, target)
     finally:
         _remove(unfinished)
+
+
+def _is_needed(name: str) -> bool:
+    return name in _NEEDED or name.startswith("ckpt-")
 
 
 def _remove(path: Path) -> None:

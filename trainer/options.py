@@ -79,12 +79,19 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> tuple[
     return options, settings
 
 
+class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
+    """Gives the default of every flag that has one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default in (None, "", False) else super()._get_help_string(action)
+
+
 def make_parser(command: str, description: str) -> argparse.ArgumentParser:
     """A parser with the flags that both trainers share."""
     parser = argparse.ArgumentParser(
         prog=f"python -m trainer.{command}",
         description=description,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=_Defaults,
         allow_abbrev=False,
     )
     images = parser.add_argument_group("images")

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterable
 
 import numpy as np
+from PIL import Image, UnidentifiedImageError
 
 from preprocess import schema
 from preprocess.errors import InputError
@@ -69,7 +70,10 @@ def _load(path: str, size: tuple[int, int]) -> np.ndarray:
     """(H, W) uint16 of one file."""
     try:
         pixels = decode_png(storage.read(path))
-    except (ValueError, OSError, SyntaxError, EOFError, struct.error) as error:  # what Pillow's PNG reader raises
+    except UnidentifiedImageError as error:
+        raise InputError(f"{path}: is no PNG; expected a 16-bit gray one") from error
+    except (ValueError, OSError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
+        # all that Pillow's PNG reader raises
         raise InputError(f"{path}: {_one_line(error)}; expected a 16-bit gray PNG") from error
     if pixels.shape != size:
         raise InputError(

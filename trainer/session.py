@@ -4,6 +4,8 @@ import csv
 import json
 from pathlib import Path
 
+import tensorflow as tf
+
 from preprocess.errors import InputError
 from trainer import checkpoints as checkpointing
 from trainer import metrics, pictures
@@ -96,6 +98,7 @@ class _Session:
             self._checkpoints = checkpointing.Checkpoints(self._model_dir, self._model, self._optimizer)
             step = self._checkpoints.restore()
             self._optimizer.learning_rate = settings.learning_rate  # the checkpoint's is that of an earlier run
+        self._agree_on(step)
         self._log.say(f"model: {self._model.count_params():,} parameters, {precision}, on {self._devices.description}")
         step = self._train(step)
         if settings.eval_steps:
@@ -104,6 +107,20 @@ class _Session:
             export(self._model, self._model_dir)
         self._model_dir.publish()
         self._log.say(f"everything is in {settings.model_dir}")
+
+    def _agree_on(self, step: int) -> None:
+        """Several workers must have taken up the same checkpoint.
+
+        Raises:
+            InputError: they have not; they all know, and all end.
+        """
+        strategy = self._devices.strategy
+        found = strategy.gather(strategy.run(lambda: tf.constant([step], tf.int64)), axis=0).numpy()
+        if len(set(found.tolist())) > 1:
+            raise InputError(
+                f"{self._settings.model_dir}: the workers find checkpoints of steps {min(found)} to {max(found)}; "
+                f"name a --model_dir that all of them see"
+            )
 
     def _train(self, step: int) -> int:
         """Trains from a step on; returns the last one."""

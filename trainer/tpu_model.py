@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     tpu.add_argument("--tpu", default="", metavar="NAME", help="name or address of a TPU; 'local' on a TPU VM")
     tpu.add_argument("--tpu_zone", default="", metavar="ZONE", help="where that TPU is")
     tpu.add_argument("--gcp_project", default="", metavar="PROJECT", help="whose that TPU is")
-    tpu.add_argument("--num_shards", type=int, choices=(1, 2, 4, 8, 16, 32), default=8, help="replicas of a rehearsal")
+    tpu.add_argument("--num_shards", type=command_line.positive, default=8, metavar="N", help="replicas of a rehearsal")
     tpu.add_argument(
         "--iterations", type=command_line.positive, default=command_line.Settings.iterations, metavar="N",
         help="at most so many steps go into one call; fewer where they are slow; changes no result",
