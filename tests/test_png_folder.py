@@ -81,6 +81,11 @@ def twice(folder):
         Image.fromarray(np.zeros(SIZE, np.uint16)).save(folder / name, format="PNG")
 
 
+def two_categories(folder):
+    for name in ("2_bad.png", "3_bad.png"):
+        Image.fromarray(np.zeros(SIZE, np.uint16)).save(folder / name)
+
+
 BAD = {
     eight_bit: "2_bad.png: a PNG of mode L; expected 16-bit gray (I;16); expected a 16-bit gray PNG",
     colour: "2_bad.png: a PNG of mode RGB; expected 16-bit gray",
@@ -91,7 +96,8 @@ BAD = {
     a_bomb: "2_bad.png: Image size (3600000000 pixels) exceeds limit",
     category_5: "5_bad.png: density category 5; expected 1 to 4",
     category_0: "0_bad.png: density category 0; expected 1 to 4",
-    twice: "2_bad stands there with and without .png; remove one of the two",
+    twice: "bad stands there twice, as 2_bad and 2_bad.png; remove one of the two",
+    two_categories: "bad stands there twice, as 2_bad.png and 3_bad.png; remove one of the two",
 }
 
 

@@ -57,13 +57,14 @@ def _image_files(folder: str, found: Iterable[str], categories: int, log: Log) -
             continue
         if not 1 <= int(named[1]) <= categories:
             raise InputError(f"{folder}/{file}: density category {named[1]}; expected 1 to {categories}")
-        if name in files:
-            raise InputError(f"{folder}: {name} stands there with and without {_ENDING}; remove one of the two")
-        files[name] = file
+        case = named[2]
+        if case in files:
+            raise InputError(f"{folder}: {case} stands there twice, as {files[case]} and {file}; remove one of the two")
+        files[case] = file
     if others:
         more = f" and {len(others) - _EXAMPLES:,} more" if len(others) > _EXAMPLES else ""
         log.warn(f"{folder}: not named <density>_<case> and left out: {', '.join(others[:_EXAMPLES])}{more}")
-    return [files[name] for name in sorted(files, key=lambda name: schema.record_order(name.partition("_")[2]))]
+    return [files[case] for case in sorted(files, key=schema.record_order)]
 
 
 def _load(path: str, size: tuple[int, int]) -> np.ndarray:
