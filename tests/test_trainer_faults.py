@@ -43,6 +43,7 @@ def lines(said):
     (["--batch_size=0"], "argument --batch_size: '0' is not a whole number, 1 or more"),
     (["--dropout=1"], "argument --dropout: '1' is not a number from 0 to below 1"),
     (["--learning_rate=nan"], "argument --learning_rate: 'nan' is not a number above 0"),
+    ([f"--seed={2**28}"], "argument --seed: '268435456' is not a whole number, 0 to 2^28 - 1"),
     (["--image_channel=3"], "argument --image_channel: invalid choice: 3"),
     (["--steps=3"], "unrecognized arguments: --steps=3"),
     (["--data_bucket=", "--model_dir="], "no --model_dir, and AIP_MODEL_DIR names none; name a folder for the model"),

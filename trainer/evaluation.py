@@ -41,7 +41,12 @@ def predict(
     Args:
         pause: called between batches; it may raise.
     """
-    infer = tf.function(lambda pixels: model(tf.cast(pixels, tf.float32), training=False), jit_compile=devices.compiled)
+
+    def infer(pixels: tf.Tensor) -> tf.Tensor:
+        return model(tf.cast(pixels, tf.float32), training=False)
+
+    if devices.compiled:
+        infer = tf.function(infer, jit_compile=True)
 
     def ask(pixels: tf.Tensor, labels: tf.Tensor, positions: tf.Tensor):
         del labels

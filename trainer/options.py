@@ -119,7 +119,7 @@ def make_parser(command: str, description: str) -> argparse.ArgumentParser:
         "--class_weights", choices=(NONE, BALANCED), default=NONE,
         help="balanced: each category weighs the same in the loss, however many images it has",
     )  # fmt: skip
-    training.add_argument("--seed", type=_whole, default=Settings.seed, help="of weights, order and dropout")
+    training.add_argument("--seed", type=_seed, default=Settings.seed, help="of weights, order and dropout")
     training.add_argument(
         "--precision", choices=(AUTO, FLOAT32, BFLOAT16), default=AUTO,
         help="of the arithmetic; auto: bfloat16 where the hardware has it, else float32; weights are float32",
@@ -140,6 +140,11 @@ def _whole(text: str) -> int:
 
 def positive(text: str) -> int:
     return _checked(int, text, lambda number: 0 < number < 2**31, "a whole number, 1 or more")
+
+
+def _seed(text: str) -> int:
+    """Each of the four layers takes one of four seeds, and Keras folds what lies beyond 2^31."""
+    return _checked(int, text, lambda number: 0 <= number < 2**28, "a whole number, 0 to 2^28 - 1")
 
 
 def _at_least_2(text: str) -> int:

@@ -7,7 +7,6 @@ import fnmatch
 import functools
 import glob
 import os
-import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -143,7 +142,7 @@ def _list_objects(path: str, prefix: str, delimiter: str | None = None) -> list[
 
 def _blob(path: str) -> storage.Blob:
     bucket, name = _split(path)
-    return _client().bucket(bucket).blob(posixpath.normpath(name))
+    return _client().bucket(bucket).blob(name)
 
 
 def _split(path: str) -> tuple[str, str]:

@@ -85,7 +85,7 @@ class Training:
         Raises:
             RunFailed: a loss is not finite.
         """
-        compiled = False
+        traced = False
         while self.step < until:
             affordable = max(1, int(CALL_SECONDS / self._step_seconds))
             due = min(stop - self.step % stop for stop in (*stops, until + 1))
@@ -95,9 +95,9 @@ class Training:
             seconds = time.monotonic() - begin
             self._check(losses)
             self.step += count
-            if compiled:  # the first call also traces and compiles
+            if traced:  # the first call also traces and compiles
                 self._step_seconds = seconds / count
-            compiled = True
+            traced = True
             yield Steps(self.step, losses, accuracies, seconds)
 
     def _check(self, losses: np.ndarray) -> None:
