@@ -62,9 +62,10 @@ def describe(training: ImageSet, evaluation: ImageSet, log: Log) -> None:
         for category in images.absent:
             log.warn(f"{images.source}: no image of density {category}")
     if shared := shared_patients(training, evaluation):
+        more = f" and {len(shared) - 3:,} more" if len(shared) > 3 else ""
         log.warn(
-            f"{len(shared):,} patients are in the training and in the evaluation images ({', '.join(shared[:3])} ...): "
-            f"the evaluation will be too good"
+            f"patients in the training and in the evaluation images: {', '.join(shared[:3])}{more}; the evaluation "
+            f"will be better than the model is"
         )
 
 
