@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.inputs import read_descriptions
-from pipelines.progress import Progress
 from pipelines.sample import descriptions, dicom_files
 from pipelines.sample.breast import synthesize_film
 from preprocess import schema
 from preprocess.cases import gather, name_fault, path_fault
+from preprocess.command import exit_status
 from preprocess.errors import InputError
+from preprocess.log import Log
 
 NOTICE_FILE = "SYNTHETIC.txt"
 NOTICE = """\
@@ -49,15 +50,10 @@ class FilmJob:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status: 0 done, 2 wrong input."""
     options = _parser().parse_args(argv)
-    try:
-        run(options)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(lambda: run(options, Log()))
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace, log: Log) -> None:
     """Writes the sample.
 
     Raises:
@@ -76,8 +72,8 @@ def run(options: argparse.Namespace) -> None:
             for split in schema.SPLITS:
                 chosen = [case for case in cases if (case.kind, case.split) == (kind, split)]
                 (root / descriptions.csv_name(kind, split)).write_text(descriptions.csv_text(kind, chosen))
-    _write_films(jobs)
-    print(f"{len(jobs):,} synthetic films in {root}. The job on them:\n\n{_next_command(options, len(jobs))}")
+    _write_films(jobs, log)
+    log.say(f"{len(jobs):,} synthetic films in {root}. The job on them:\n\n{_next_command(options, len(jobs))}")
 
 
 def write_film(job: FilmJob) -> None:
@@ -110,12 +106,11 @@ def _write_abnormality(job: FilmJob, number: int, pixels: np.ndarray, rng: np.ra
         dicom_files.write_dicom(path, image, case, study, series, description)
 
 
-def _write_films(jobs: Sequence[FilmJob]) -> None:
-    done = 0
-    with Progress("synthesizing", len(jobs), lambda: done), ProcessPoolExecutor(mp_context=_SPAWN) as workers:
-        for written in as_completed(workers.submit(write_film, job) for job in jobs):
+def _write_films(jobs: Sequence[FilmJob], log: Log) -> None:
+    with ProcessPoolExecutor(mp_context=_SPAWN) as workers:
+        films = as_completed([workers.submit(write_film, job) for job in jobs])
+        for written in log.track(films, len(jobs), "synthesizing films"):
             written.result()
-            done += 1
 
 
 def _jobs_of(cases: Sequence[descriptions.SampleCase], options: argparse.Namespace, root: Path) -> list[FilmJob]:

@@ -2,7 +2,6 @@
 
 import argparse
 import itertools
-import json
 import logging
 import sys
 from collections.abc import Sequence
@@ -13,34 +12,27 @@ from apache_beam.runners.runner import PipelineState
 
 from pipelines import options as command_line
 from pipelines.inputs import list_films, read_descriptions
-from pipelines.progress import Progress
 from pipelines.rehearsal import rehearse
 from pipelines.summary import Outcome, table
 from preprocess import publish, schema, storage
 from preprocess.cases import gather
+from preprocess.command import exit_status
+from preprocess.dataset import open_dataset
 from preprocess.errors import InputError, RunFailed
 from preprocess.locate import FileIndex
+from preprocess.log import Log
 from preprocess.plan import Plan, make_plan
 from preprocess.recipe import Recipe
 from preprocess.resize import Size
-from preprocess.schema import Omission
 from preprocess.transforms import LargestSize, MeasureFilms, PrepareImages, WriteDataset
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status: 0 done, 1 no data set, 2 wrong input, 130 interrupted."""
-    try:
-        run(argv)
-    except KeyboardInterrupt:
-        print("error: interrupted; the same command begins anew", file=sys.stderr)
-        return 130
-    except (InputError, RunFailed) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, InputError) else 1
-    return 0
+    return exit_status(lambda: run(argv, Log()))
 
 
-def run(argv: Sequence[str] | None = None) -> None:
+def run(argv: Sequence[str] | None, log: Log) -> None:
     """Parses, plans, runs and reports.
 
     Raises:
@@ -52,15 +44,15 @@ def run(argv: Sequence[str] | None = None) -> None:
     input_root, output_root = storage.absolute(options.input), storage.absolute(options.output)
     plan = _plan(options, input_root, output_root)
     if options.dry_run:
-        print(table(rehearse(plan, input_root, options.canvas)))
+        log.say(table(rehearse(plan, input_root, options.canvas, log)))
         return
     recipe = command_line.recipe_of(options, plan)
     if _is_finished(recipe, options.force):
-        print(f"{output_root} already holds this data set, made with the same input and options; nothing to do\n")
+        log.say(f"{output_root} already holds this data set, made with the same input and options; nothing to do\n")
     else:
-        _make(plan, recipe, options.canvas, beam_options)
-    print(table(_read_outcome(recipe, plan)))
-    print("\n" + "\n".join(recipe.final(name) for name in schema.OUTPUTS))
+        _make(plan, recipe, options.canvas, beam_options, log)
+    log.say(table(_read_outcome(recipe, plan)))
+    log.say("\n" + "\n".join(recipe.final(name) for name in schema.OUTPUTS))
 
 
 def _plan(options: argparse.Namespace, input_root: str, output_root: str) -> Plan:
@@ -92,7 +84,7 @@ def _set_log_level(local: bool) -> None:
         logging.getLogger("apache_beam.runners.portability.local_job_service").setLevel(logging.ERROR)
 
 
-def _make(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: PipelineOptions) -> None:
+def _make(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: PipelineOptions, log: Log) -> None:
     """Runs the job; the data set is published when this returns.
 
     Raises:
@@ -104,12 +96,12 @@ def _make(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: Pipelin
     pipeline = beam.Pipeline(options=beam_options)
     build(pipeline, plan, recipe, canvas)
     often = 1.0 if storage.is_local(recipe.output_root) else 10.0
-    with Progress("preparing", len(plan.films), lambda: publish.count_staged(recipe), look_seconds=often) as progress:
+    with log.watch("preparing images", len(plan.films), lambda: publish.count_staged(recipe), often) as bar:
         state = pipeline.run().wait_until_finish()
         if state != PipelineState.DONE:
             raise RunFailed(f"the Beam job ended in state {state} and left no data set; its messages above say why")
         verdict = publish.read_verdict(recipe)
-        progress.settle(verdict.prepared)
+        bar.settle(verdict.prepared)
     storage.delete_folder(recipe.staging)
     if verdict.reason:
         raise RunFailed(
@@ -145,18 +137,11 @@ def _is_finished(recipe: Recipe, force: bool) -> bool:
 
 def _read_outcome(recipe: Recipe, plan: Plan) -> Outcome:
     """The outcome of a finished data set, read from its own files."""
-    manifest = publish.read_manifest(recipe.output_root)
-    if manifest is None:
-        raise RunFailed(f"{recipe.output_root}: {schema.MANIFEST_FILE} disappeared; run the command again")
-    lines = storage.read(recipe.final(schema.OMISSIONS_FILE)).decode().splitlines()
+    data = open_dataset(recipe.output_root)
     return Outcome(
-        counts={
-            (split, int(density)): count
-            for split, counts in manifest["counts"].items()
-            for density, count in counts.items()
-        },
-        omissions=[Omission(**json.loads(line)) for line in lines],
-        canvas=(manifest["canvas"]["height"], manifest["canvas"]["width"]),
+        counts=data.counts,
+        omissions=data.read_omissions(),
+        canvas=(data.manifest["canvas"]["height"], data.manifest["canvas"]["width"]),
         named=plan.named,
         matched=plan.matched,
         spare=len(plan.spare),

@@ -3,10 +3,10 @@
 import collections
 from concurrent.futures import ThreadPoolExecutor
 
-from pipelines.progress import Progress
 from pipelines.summary import Outcome
 from preprocess import films
 from preprocess.errors import RejectedFilm
+from preprocess.log import Log
 from preprocess.plan import Film, Plan
 from preprocess.recipe import MeasuredFilm
 from preprocess.resize import Size
@@ -15,23 +15,21 @@ from preprocess.schema import Omission
 HEADER_THREADS = 16
 
 
-def rehearse(plan: Plan, input_root: str, canvas: Size | None) -> Outcome:
+def rehearse(plan: Plan, input_root: str, canvas: Size | None, log: Log) -> Outcome:
     """Reads the header of every planned film, in threads. Writes nothing.
 
     Args:
         canvas: (height, width) where the options give one.
     """
-    done: list[MeasuredFilm | Omission] = []
 
-    def measure(film: Film) -> None:
+    def measure(film: Film) -> MeasuredFilm | Omission:
         try:
-            done.append(films.measure(film, input_root))
+            return films.measure(film, input_root)
         except RejectedFilm as rejected:
-            done.append(film.omission(rejected.stage, rejected.reason))
+            return film.omission(rejected.stage, rejected.reason)
 
-    with Progress("measuring", len(plan.films), lambda: len(done)), ThreadPoolExecutor(HEADER_THREADS) as threads:
-        for _ in threads.map(measure, plan.films):
-            pass  # an unforeseen error of a thread is raised here
+    with ThreadPoolExecutor(HEADER_THREADS) as threads:
+        done = list(log.track(threads.map(measure, plan.films), len(plan.films), "measuring films"))
     measured = [entry for entry in done if isinstance(entry, MeasuredFilm)]
     largest = (max((m.height for m in measured), default=0), max((m.width for m in measured), default=0))
     return Outcome(

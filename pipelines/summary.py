@@ -68,12 +68,12 @@ def _reasons(omissions: Sequence[Omission]) -> list[str]:
     lines = []
     for (kind, stage), group in sorted(groups.items(), reverse=True):
         lines.append(f"{kind} ({stage}): {len(group):,}")
-        lines += [f"  {_printable(o.case)} ({o.split}): {_printable(o.reason)}" for o in group[:EXAMPLES]]
+        lines += [f"  {printable(o.case)} ({o.split}): {printable(o.reason)}" for o in group[:EXAMPLES]]
         if len(group) > EXAMPLES:
             lines.append(f"  and {len(group) - EXAMPLES:,} more, all in {schema.OMISSIONS_FILE}")
     return lines
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Text from the data without what would move a terminal's cursor."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from preprocess import schema
 
@@ -49,12 +49,19 @@ def decode_png(data: bytes) -> np.ndarray:
     """A 16-bit grayscale PNG -> (H, W) uint16.
 
     Raises:
-        ValueError: the PNG is of another mode.
+        ValueError: it is no PNG, it is damaged, or it is of another mode; the message is one line.
     """
-    with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-        if image.mode != "I;16":
-            raise ValueError(f"a PNG of mode {image.mode}; expected 16-bit gray (I;16)")
-        return np.asarray(image, np.uint16)
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+            if image.mode != "I;16":
+                raise ValueError(f"a PNG of mode {image.mode}; expected 16-bit gray (I;16)")
+            return np.asarray(image, np.uint16)
+    except UnidentifiedImageError as error:
+        raise ValueError("is no PNG; expected a 16-bit gray one") from error
+    except (OSError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
+        # all that Pillow's PNG reader raises
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{said}; expected a 16-bit gray PNG") from error
 
 
 def encode_example(image: LabelledImage) -> bytes:

@@ -128,11 +128,12 @@ def read_manifest(output_root: str) -> dict | None:
 
 
 def remove_data_set(output_root: str) -> None:
-    """Removes the data set that a manifest describes, the manifest first; nothing where there is none."""
+    """Removes the data set that a manifest describes, and its report, the manifest first; nothing where none is."""
     if manifest := read_manifest(output_root):
         held = storage.list_files(output_root)  # so that no name in the manifest reaches out of the folder
         storage.delete([storage.join(output_root, schema.MANIFEST_FILE)])
-        storage.delete(storage.join(output_root, name) for name in manifest["files"] if name in held)
+        names = [*manifest["files"], schema.REPORT_FILE]
+        storage.delete(storage.join(output_root, name) for name in names if name in held)
 
 
 def read_verdict(recipe: Recipe) -> Verdict:

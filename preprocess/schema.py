@@ -7,6 +7,7 @@
     OUT/dataset.csv                         a row an image, in record order
     OUT/rejected.jsonl                      a line a mammogram that the CSVs name and the set lacks
     OUT/manifest.json                       written last: where it stands, the data set is whole
+    OUT/report.html                         a page to look at; no part of the data set, and made anew at any time
 
 Sizes are (height, width) everywhere but on the command line. This module imports the standard library only, so
 that workers, trainers and tests can all share it.
@@ -37,6 +38,7 @@ RECORD_STEMS = {TRAIN: "cache/ddsm_train", TEST: "cache/ddsm_eval"}
 DATASET_FILE = "dataset.csv"
 OMISSIONS_FILE = "rejected.jsonl"
 MANIFEST_FILE = "manifest.json"
+REPORT_FILE = "report.html"
 STAGING_FOLDER = ".staging"
 OUTPUTS = (*IMAGE_FOLDERS.values(), "cache", DATASET_FILE, OMISSIONS_FILE, MANIFEST_FILE)
 """What stands in the output root of a finished data set."""

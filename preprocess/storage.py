@@ -15,6 +15,7 @@ from apache_beam.io.filesystems import FileSystems
 from preprocess.errors import InputError
 
 T = TypeVar("T")
+R = TypeVar("R")
 _REQUESTS = 16  # requests under way at once where objects are moved or deleted one by one
 
 
@@ -99,6 +100,15 @@ def delete_folder(root: str) -> None:
         shutil.rmtree(root)
 
 
+def map_items(do: Callable[[T], R], items: Sequence[T], local: bool) -> Iterator[R]:
+    """Does something with every item: one by one on a disk, some at a time where each is a request. Keeps the order."""
+    if local:
+        yield from map(do, items)
+    else:
+        with ThreadPoolExecutor(_REQUESTS) as threads:
+            yield from threads.map(do, items)  # the error of a thread is raised here
+
+
 def check_writable(root: str) -> None:
     """Makes the folder if it is missing and tries to write into it.
 
@@ -131,14 +141,8 @@ def _walk(root: str) -> Iterator[tuple[str, int]]:
 
 
 def _each(do: Callable[[T], None], items: Sequence[T], local: bool) -> None:
-    """Does something to every item: one by one on a disk, some at a time where each is a request."""
-    if local:
-        for item in items:
-            do(item)
-    else:
-        with ThreadPoolExecutor(_REQUESTS) as threads:
-            for _ in threads.map(do, items):
-                pass  # the error of a thread is raised here
+    for _ in map_items(do, items, local):
+        pass
 
 
 def _move_one(pair: tuple[str, str]) -> None:

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from preprocess.errors import InputError
+from preprocess.log import Log
 from tests.labelled import SIZE, labelled_images, write_folder
-from trainer.log import Log
 from trainer.png_folder import read_folder
 
 
@@ -87,7 +87,7 @@ def two_categories(folder):
 
 
 BAD = {
-    eight_bit: "2_bad.png: a PNG of mode L; expected 16-bit gray (I;16); expected a 16-bit gray PNG",
+    eight_bit: "2_bad.png: a PNG of mode L; expected 16-bit gray (I;16)",
     colour: "2_bad.png: a PNG of mode RGB; expected 16-bit gray",
     other_size: "2_bad.png: 7 x 5 pixels; expected 12 x 16 (--image_width, --image_height)",
     truncated: "2_bad.png: ",

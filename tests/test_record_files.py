@@ -4,9 +4,9 @@ import tensorflow as tf
 
 from preprocess.errors import InputError
 from preprocess.example import LabelledImage, encode_example
+from preprocess.log import Log
 from preprocess.records import frame
 from tests.labelled import SIZE, labelled_images, write_records
-from trainer.log import Log
 from trainer.record_files import read_record_files
 
 

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from preprocess.log import Log
 from trainer.batches import evaluation_batches
 from trainer.devices import Devices
 from trainer.images import ImageSet
-from trainer.log import Log
 
 
 @dataclass(frozen=True)

@@ -4,26 +4,26 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from preprocess.command import exit_status
+from preprocess.log import Log
 from trainer import options as command_line
 from trainer import storage
-from trainer.command import exit_status, import_tensorflow
-from trainer.log import Log
 from trainer.png_folder import read_folder
+from trainer.startup import import_tensorflow
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status, see `command.exit_status`."""
-    return exit_status(lambda: run(argv))
+    """Runs the command; returns its exit status, see `preprocess.command`."""
+    return exit_status(lambda: run(argv, Log()))
 
 
-def run(argv: Sequence[str] | None = None) -> None:
+def run(argv: Sequence[str] | None, log: Log) -> None:
     """Reads the folders, then trains on GPUs, on several workers, or on the CPU.
 
     Raises:
         InputError, RunFailed, Stopped: see `session.run`.
     """
     options, settings = command_line.parse(_parser(), argv)
-    log = Log()
     training, evaluation = (
         read_folder(storage.in_bucket(options.data_bucket, folder), settings.size, settings.categories, log)
         for folder in (options.training_data_dir, options.eval_data_dir)

@@ -1,32 +1,38 @@
-"""`history.csv`: a row a step, the same whether a run was killed on the way or not."""
+"""Tables of a row a step, which go on where a run does: `history.csv` and `speed.csv`."""
 
+import csv
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from trainer.training import Steps
 
-COLUMNS = ("step", "loss", "accuracy", "learning_rate")
 
+class StepTable:
+    """Appends to a CSV whose first column is the step; rows after the step that a run goes on from are cut off first.
 
-class History:
-    """Appends to a table; rows after the step that a run goes on from are cut off first."""
+    So that a table without times in it is the same, whether a run was killed on the way or not.
+    """
 
-    def __init__(self, path: Path, step: int, learning_rate: float):
-        self._rate = learning_rate
+    def __init__(self, path: Path, columns: Sequence[str], step: int):
         rows = path.read_text().splitlines()[1:] if path.exists() else []
         kept = [row for row in rows if row.partition(",")[0].isdecimal() and int(row.partition(",")[0]) <= step]
         unfinished = path.with_name(f".unfinished-{path.name}")
-        unfinished.write_text("".join(f"{row}\n" for row in (",".join(COLUMNS), *kept)))
+        unfinished.write_text("".join(f"{row}\n" for row in (",".join(columns), *kept)))
         unfinished.replace(path)
         self._path = path
 
-    def add(self, steps: Steps) -> None:
-        """Writes the rows of one call of the loop, with as many digits as float32 has."""
-        first = steps.last - len(steps.losses) + 1
-        with self._path.open("a") as file:
-            for step, (loss, accuracy) in enumerate(zip(steps.losses, steps.accuracies, strict=True), first):
-                file.write(f"{step},{_shortest(loss)},{_shortest(accuracy)},{self._rate!r}\n")
+    def add(self, rows: Iterable[Sequence[str]]) -> None:
+        with self._path.open("a", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def history_rows(steps: Steps, learning_rate: float) -> Iterator[Sequence[str]]:
+    """The rows of one call of the loop, with as many digits as float32 has."""
+    first = steps.last - len(steps.losses) + 1
+    for step, (loss, accuracy) in enumerate(zip(steps.losses, steps.accuracies, strict=True), first):
+        yield str(step), _shortest(loss), _shortest(accuracy), repr(learning_rate)
 
 
 def _shortest(value: np.float32) -> str:

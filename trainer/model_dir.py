@@ -2,7 +2,7 @@
 
 DIR/training.json           what the checkpoints belong to
 DIR/ckpt-<step>.*           the last two checkpoints, and `checkpoint`, which names them
-DIR/history.csv             a row a step
+DIR/history.csv             a row a step, and speed.csv, a row every 50
 DIR/metrics.json            the last evaluation, and predictions.csv, a row an image
 DIR/tensorboard/            scalars and images
 DIR/model.keras, DIR/export/
@@ -19,9 +19,12 @@ from preprocess.errors import InputError
 from trainer import storage
 
 IDENTITY_FILE, HISTORY_FILE, METRICS_FILE = "training.json", "history.csv", "metrics.json"
+SPEED_FILE = "speed.csv"
+HISTORY_COLUMNS = ("step", "loss", "accuracy", "learning_rate")
+SPEED_COLUMNS = ("step", "steps_per_second", "images_per_second", "device")
 PREDICTIONS_FILE, KERAS_FILE, EXPORT_FOLDER, BOARD_FOLDER = "predictions.csv", "model.keras", "export", "tensorboard"
 CHECKPOINT_INDEX = "checkpoint"
-_NEEDED = (IDENTITY_FILE, HISTORY_FILE, CHECKPOINT_INDEX)  # of a copy: what a run goes on from, with ckpt-*
+_NEEDED = (IDENTITY_FILE, HISTORY_FILE, SPEED_FILE, CHECKPOINT_INDEX)  # of a copy: what a run goes on from, with ckpt-*
 _UNFINISHED = ".unfinished"
 
 

@@ -1,19 +1,16 @@
 """A folder of 16-bit PNGs named `<density>_<case>`, with or without `.png` -> an image set."""
 
-import os
 import re
-import struct
 from collections.abc import Iterable
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from preprocess import schema
 from preprocess.errors import InputError
 from preprocess.example import decode_png
+from preprocess.log import Log
 from trainer import storage
 from trainer.images import ImageSet
-from trainer.log import Log
 
 _NAMED = re.compile(r"(\d+)_(.+)", re.DOTALL)
 _ENDING = ".png"
@@ -71,18 +68,11 @@ def _load(path: str, size: tuple[int, int]) -> np.ndarray:
     """(H, W) uint16 of one file."""
     try:
         pixels = decode_png(storage.read(path))
-    except UnidentifiedImageError as error:
-        raise InputError(f"{path}: is no PNG; expected a 16-bit gray one") from error
-    except (ValueError, OSError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
-        # all that Pillow's PNG reader raises
-        raise InputError(f"{path}: {_one_line(error)}; expected a 16-bit gray PNG") from error
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
     if pixels.shape != size:
         raise InputError(
             f"{path}: {pixels.shape[1]} x {pixels.shape[0]} pixels; expected {size[1]} x {size[0]} "
             f"(--image_width, --image_height)"
         )
     return pixels
-
-
-def _one_line(error: Exception) -> str:
-    return str(error).partition(os.linesep)[0].replace("\n", " ") or type(error).__name__

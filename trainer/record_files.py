@@ -9,10 +9,10 @@ from google.protobuf.message import DecodeError
 
 from preprocess.errors import InputError
 from preprocess.example import LabelledImage, decode_example
+from preprocess.log import Log
 from preprocess.records import CorruptRecord, read_records
 from trainer import storage
 from trainer.images import ImageSet
-from trainer.log import Log
 
 _SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})(\..*)?", re.DOTALL)
 

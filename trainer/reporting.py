@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from trainer.log import Log
+from preprocess.log import Log, duration
 from trainer.training import Steps
 
 LINE_STEPS = 50
@@ -47,7 +47,7 @@ class Reporter:
             scalars["steps_per_second"] = rate
             text += f", {rate:.2f} steps/s, {rate * self._batch_size:,.0f} images/s"
             if step < self._total:
-                text += f", {_duration((self._total - step) / rate)} left"
+                text += f", {duration((self._total - step) / rate)} left"
         self._log.say(text)
         self._record(step, scalars)
         self._losses, self._accuracies = [], []
@@ -70,9 +70,3 @@ class Board:
         with self._writer.as_default(step):
             tf.summary.image(name, tf.io.decode_png(png, channels=3)[None])
         self._writer.flush()
-
-
-def _duration(seconds: float) -> str:
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02d}:{second:02d} h" if hours else f"{minute}:{second:02d} min"

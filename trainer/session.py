@@ -7,21 +7,24 @@ from pathlib import Path
 import tensorflow as tf
 
 from preprocess.errors import InputError
+from preprocess.log import Log
 from trainer import checkpoints as checkpointing
 from trainer import metrics, pictures
 from trainer.devices import Devices
 from trainer.evaluation import Predictions, predict
 from trainer.export import export
-from trainer.history import History
+from trainer.history import StepTable, history_rows
 from trainer.images import ImageSet, shared_patients, statistics_of
-from trainer.log import Log
 from trainer.model import build_model
 from trainer.model_dir import (
     BOARD_FOLDER,
     CHECKPOINT_INDEX,
+    HISTORY_COLUMNS,
     HISTORY_FILE,
     METRICS_FILE,
     PREDICTIONS_FILE,
+    SPEED_COLUMNS,
+    SPEED_FILE,
     ModelDir,
     open_model_dir,
     replacing,
@@ -135,15 +138,21 @@ class _Session:
                 )
             return step
         board = Board(str(self._model_dir.local / BOARD_FOLDER / "train"))
-        reporter = Reporter(
-            self._log, total, settings.batch_size,
-            lambda at, scalars: board.scalars(at, scalars | {"learning_rate": settings.learning_rate}),
-        )  # fmt: skip
-        history = History(self._model_dir.local / HISTORY_FILE, step, settings.learning_rate)
+        folder = self._model_dir.local
+        history = StepTable(folder / HISTORY_FILE, HISTORY_COLUMNS, step)
+        speed = StepTable(folder / SPEED_FILE, SPEED_COLUMNS, step)
+
+        def record(at: int, scalars: dict[str, float]) -> None:
+            board.scalars(at, scalars | {"learning_rate": settings.learning_rate})
+            if rate := scalars.get("steps_per_second"):
+                images = rate * settings.batch_size
+                speed.add([(str(at), f"{rate:.4g}", f"{images:.4g}", self._devices.description)])
+
+        reporter = Reporter(self._log, total, settings.batch_size, record)
         training = Training(self._model, self._optimizer, self._training_set, settings, self._devices, step)
         with self._log.bar("training", total, step) as bar:
             for steps in training.run(total, stops=(LINE_STEPS, settings.checkpoint_steps)):
-                history.add(steps)
+                history.add(history_rows(steps, settings.learning_rate))
                 reporter.add(steps)
                 bar.move(steps.last)
                 if steps.last % settings.checkpoint_steps == 0 or steps.last == total or self._signals.received:

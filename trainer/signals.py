@@ -3,19 +3,9 @@
 import signal
 from types import FrameType
 
+from preprocess.errors import Stopped
+
 _HEEDED = (signal.SIGTERM, signal.SIGINT)
-
-
-class Stopped(Exception):
-    """A signal ended the run. Exit status 128 plus its number.
-
-    Attributes:
-        number: of the signal.
-    """
-
-    def __init__(self, number: int):
-        super().__init__(f"stopped by {signal.Signals(number).name}")
-        self.number = number
 
 
 class Signals:

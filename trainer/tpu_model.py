@@ -5,28 +5,28 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from preprocess.command import exit_status
+from preprocess.log import Log
 from trainer import options as command_line
-from trainer.command import exit_status, import_tensorflow
-from trainer.log import Log
 from trainer.record_files import read_record_files
+from trainer.startup import import_tensorflow
 
 if TYPE_CHECKING:
     from trainer.devices import Devices
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status, see `command.exit_status`."""
-    return exit_status(lambda: run(argv))
+    """Runs the command; returns its exit status, see `preprocess.command`."""
+    return exit_status(lambda: run(argv, Log()))
 
 
-def run(argv: Sequence[str] | None = None) -> None:
+def run(argv: Sequence[str] | None, log: Log) -> None:
     """Reads the records, then trains on a TPU, or without one on what there is.
 
     Raises:
         InputError, RunFailed, Stopped: see `session.run`.
     """
     options, settings = command_line.parse(_parser(), argv)
-    log = Log()
     training, evaluation = (
         read_record_files(patterns, settings.size, settings.categories, log)
         for patterns in (options.training_data, options.eval_data)

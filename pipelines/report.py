@@ -1,0 +1,56 @@
+"""One page that shows a data set and the models trained on it: `python -m pipelines.report --help`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from preprocess import schema, storage
+from preprocess.command import exit_status
+from preprocess.dataset import open_dataset
+from preprocess.errors import InputError
+from preprocess.log import Log
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status: 0 done, 2 wrong input."""
+    return exit_status(lambda: run(argv, Log()))
+
+
+def run(argv: Sequence[str] | None, log: Log) -> None:
+    """Reads the data set and the models, and writes the page.
+
+    Raises:
+        InputError: something named is not there or damaged, or the page cannot be written.
+    """
+    options = _parser().parse_args(argv)
+    data = open_dataset(options.output)
+    from pipelines.page.images import read_images  # drawing is slow to import: what is wrong so far is said before
+    from pipelines.page.model import read_model
+    from pipelines.page.render import render
+
+    models = [read_model(path) for path in options.model_dir]
+    page = render(data, read_images(data, log), data.read_omissions(), models).encode()
+    target = storage.absolute(options.html) if options.html else data.path(schema.REPORT_FILE)
+    try:
+        storage.write(target, page)
+    except OSError as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{target}: cannot be written ({reason}); name another file with --html") from error
+    log.say(f"{target}: {len(page) / 1e6:.1f} MB, {sum(data.counts.values()):,} images, {len(models)} models")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.report",
+        description="Writes one HTML page, which loads nothing, about a data set and the models trained on it.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("output", metavar="OUT", help="folder or gs:// prefix that pipelines.preprocess wrote")
+    add("--model_dir", nargs="+", default=[], metavar="DIR", help="--model_dir of trainers, one or more")
+    add("--html", metavar="FILE", help=f"where to write the page (default OUT/{schema.REPORT_FILE})")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,25 @@
+"""From a command to its exit status, the same for every command of the project."""
+
+import sys
+from collections.abc import Callable
+
+from preprocess.errors import InputError, RunFailed, Stopped
+
+
+def exit_status(run: Callable[[], None]) -> int:
+    """Runs a command: 0 done, 1 it came to nothing, 2 wrong input, 130 or 143 stopped by a signal.
+
+    What went wrong is one line on standard error.
+    """
+    try:
+        run()
+    except (InputError, RunFailed) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InputError) else 1
+    except Stopped as stop:
+        print(stop, file=sys.stderr)
+        return 128 + stop.number
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on, as far as anything was saved", file=sys.stderr)
+        return 130
+    return 0
