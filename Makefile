@@ -1,23 +1,25 @@
 # `make demo` and `make test` do all set-up themselves; everything lands in .venv and demo/.
 PYTHON ?= python3
 BIN := .venv/bin
-SAMPLE := demo/sample
-SET := demo/dataset
-TRAIN := --training_steps 100 --batch_size 32
 
-.PHONY: demo test lint lock clean
+.PHONY: demo test test-page tuning lint lock clean
 
 demo: .venv/train.stamp
-	$(BIN)/python -m pipelines.make_sample --output $(SAMPLE) --patients 80
-	$(BIN)/python -m pipelines.preprocess --input $(SAMPLE) --output $(SET) \
-	    --train_csv '$(SAMPLE)/*_train_set.csv' --test_csv '$(SAMPLE)/*_test_set.csv'
-	$(BIN)/python -m trainer.gpu_model --training_data_dir $(SET)/small_train --eval_data_dir $(SET)/small_test \
-	    --model_dir demo/gpu_model $(TRAIN)
-	$(BIN)/python -m trainer.tpu_model --training_data $(SET)/cache/ddsm_train.tfrecords \
-	    --eval_data $(SET)/cache/ddsm_eval.tfrecords --model_dir demo/tpu_model $(TRAIN)
+	$(BIN)/python -m pipelines.make_sample --output demo/sample --patients 80
+	$(BIN)/python -m pipelines.preprocess_and_train --input demo/sample --output demo/dataset \
+	    --train_csv demo/sample/*_train_set.csv --test_csv demo/sample/*_test_set.csv \
+	    --trainer both --model_dir demo/models --training_steps 100 --batch_size 32
 
 test: .venv/dev.stamp lint
 	$(BIN)/python -m pytest
+
+# The report in a real browser: wants chromium, Node.js and npm; `make test` leaves it out where they are not.
+test-page: .venv/dev.stamp
+	npm ci --no-audit --no-fund --silent --prefix tests/page
+	$(BIN)/python -m pytest tests/test_page.py
+
+tuning: .venv/train.stamp
+	$(BIN)/python benchmarks/tuning.py demo/tuning
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .

@@ -13,9 +13,11 @@ from preprocess.errors import InputError
 from preprocess.plan import DROP, ERROR, KEEP, Plan, Selection
 from preprocess.recipe import Recipe
 from preprocess.resize import METHODS
+from trainer.options import Defaults
 
 AUTO = "auto"
 LOCAL_RUNNER = "DirectRunner"
+EPILOG = "Any Beam pipeline option may follow: --runner, --direct_num_workers, --temp_location, …"
 
 
 def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, PipelineOptions]:
@@ -25,9 +27,16 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, PipelineOptio
         InputError: an option that neither the job nor Beam knows.
         SystemExit: --help, or a value that an option does not take; argparse has said so.
     """
-    parser = _parser()
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.preprocess",
+        description="Makes a breast-density training set from CBIS-DDSM mammograms and their case descriptions.",
+        epilog=EPILOG,
+        formatter_class=Defaults,
+        allow_abbrev=False,
+    )
+    add_options(parser)
     options, rest = parser.parse_known_args(argv)
-    _check_beam_options(rest, parser)
+    check_beam_options(rest, parser)
     return options, _with_local_defaults(PipelineOptions(rest), {word.split("=")[0] for word in rest})
 
 
@@ -69,60 +78,60 @@ def recipe_of(options: argparse.Namespace, plan: Plan) -> Recipe:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.preprocess",
-        description="Makes a breast-density training set from CBIS-DDSM mammograms and their case descriptions.",
-        epilog="Any Beam pipeline option may follow: --runner, --direct_num_workers, --temp_location, …",
-        allow_abbrev=False,
-    )
-    add = parser.add_argument
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the job's own options, in a group."""
+    add = parser.add_argument_group("data set").add_argument
     add("--input", required=True, metavar="IMAGES", help="folder or gs:// prefix of the films, in any known layout")
     add("--train_csv", required=True, nargs="+", metavar="CSV", help="training case descriptions: paths, globs, gs://")
     add("--test_csv", required=True, nargs="+", metavar="CSV", help="test case descriptions: paths, globs, gs://")
     add("--output", required=True, metavar="OUT", help="folder or gs:// prefix that the data set is written to")
-    add("--image_width", type=_count, metavar="N", default=schema.IMAGE_WIDTH, help="pixels (default %(default)s)")
-    add("--image_height", type=_count, metavar="N", default=schema.IMAGE_HEIGHT, help="pixels (default %(default)s)")
+    add("--image_width", type=_count, metavar="N", default=schema.IMAGE_WIDTH, help="pixels")
+    add("--image_height", type=_count, metavar="N", default=schema.IMAGE_HEIGHT, help="pixels")
     add(
         "--canvas",
         type=_canvas,
         default=AUTO,
         metavar="WxH",
-        help="size that films are padded to: auto (the largest width and height) or e.g. 5251x7111 (default auto)",
+        help="size that films are padded to: auto (the largest width and height) or e.g. 5251x7111",
     )
     add(
         "--resample",
         choices=sorted(METHODS),
         default="area",
-        help="area: exact mean of each output pixel's rectangle; nearest: what Pillow's NEAREST takes (default area)",
+        help="area: exact mean of each output pixel's rectangle; nearest: what Pillow's NEAREST takes",
     )
-    add("--views", nargs="+", choices=schema.VIEWS, default=list(schema.VIEWS), help="views to take (default both)")
-    add("--tfrecord_shards", type=_count, default=1, metavar="N", help="TFRecord files a split (default 1)")
+    add(
+        "--views",
+        nargs="+",
+        choices=schema.VIEWS,
+        default=list(schema.VIEWS),
+        help="views to take; both unless one is named",
+    )
+    add("--tfrecord_shards", type=_count, default=1, metavar="N", help="TFRecord files a split")
     add(
         "--record_parts",
         type=_count,
         default=4,
         metavar="N",
-        help="pieces of a shard written side by side; changes no byte (default %(default)s)",
+        help="pieces of a shard written side by side; changes no byte",
     )
     add(
         "--patient_overlap",
         choices=(DROP, ERROR, KEEP),
         default=DROP,
-        help="training mammograms of a patient whom the test descriptions name (default drop)",
+        help="training mammograms of a patient whom the test descriptions name",
     )
     add(
         "--max_rejected",
         type=_share,
         default=0.05,
         metavar="SHARE",
-        help="largest share of rejected mammograms to publish a data set with (default %(default)s)",
+        help="largest share of rejected mammograms to publish a data set with",
     )
     add("--train_per_category", type=_count, metavar="N", help="a subset: N training images a category")
     add("--test_count", type=_count, metavar="N", help="a subset: N test images")
     add("--dry_run", action="store_true", help="match, measure and count only; writes nothing")
     add("--force", action="store_true", help="replace another data set that stands in OUT")
-    return parser
 
 
 def _count(text: str) -> int:
@@ -151,8 +160,15 @@ def _canvas(text: str) -> tuple[int, int] | None:
     return int(match[2]), int(match[1])
 
 
-def _check_beam_options(rest: Sequence[str], own: argparse.ArgumentParser) -> None:
-    """Beam ignores what it does not know; here that is an error which names the nearest option."""
+def check_beam_options(rest: Sequence[str], own: argparse.ArgumentParser) -> None:
+    """Beam ignores what it does not know; here that is an error which names the nearest option.
+
+    Args:
+        rest: the words that `own` does not know.
+
+    Raises:
+        InputError: Beam does not know them, either.
+    """
     beam = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for options in _option_classes(PipelineOptions):
         options._add_argparse_args(beam)  # the one place where Beam keeps its options' names

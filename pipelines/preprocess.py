@@ -51,6 +51,7 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
         log.say(f"{output_root} already holds this data set, made with the same input and options; nothing to do\n")
     else:
         _make(plan, recipe, options.canvas, beam_options, log)
+    storage.delete_folder(recipe.staging)  # also of a run that was killed just after it had published
     log.say(table(_read_outcome(recipe, plan)))
     log.say("\n" + "\n".join(recipe.final(name) for name in schema.OUTPUTS))
 
@@ -102,8 +103,8 @@ def _make(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: Pipelin
             raise RunFailed(f"the Beam job ended in state {state} and left no data set; its messages above say why")
         verdict = publish.read_verdict(recipe)
         bar.settle(verdict.prepared)
-    storage.delete_folder(recipe.staging)
     if verdict.reason:
+        storage.delete_folder(recipe.staging)
         raise RunFailed(
             f"no data set is published: {verdict.reason}; see "
             f"{recipe.final(schema.OMISSIONS_FILE)}, then mend the input or allow more with --max_rejected"

@@ -32,7 +32,7 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     page = render(data, read_images(data, log), data.read_omissions(), models).encode()
     target = storage.absolute(options.html) if options.html else data.path(schema.REPORT_FILE)
     try:
-        storage.write(target, page)
+        storage.replace(target, page)
     except OSError as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{target}: cannot be written ({reason}); name another file with --html") from error

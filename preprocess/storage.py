@@ -16,6 +16,7 @@ from preprocess.errors import InputError
 
 T = TypeVar("T")
 R = TypeVar("R")
+UNFINISHED = ".unfinished"
 _REQUESTS = 16  # requests under way at once where objects are moved or deleted one by one
 
 
@@ -72,6 +73,15 @@ def read(path: str) -> bytes:
 def write(path: str, data: bytes) -> None:
     with open_for_writing(path) as stream:
         stream.write(data)
+
+
+def replace(path: str, data: bytes) -> None:
+    """Writes a file that is whole whenever it is seen; an object in a store always is."""
+    if is_local(path):
+        write(f"{path}{UNFINISHED}", data)
+        os.replace(f"{path}{UNFINISHED}", path)
+    else:
+        write(path, data)
 
 
 def move(pairs: Iterable[tuple[str, str]]) -> None:

@@ -56,11 +56,8 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> tuple[
         InputError: no `--model_dir` and none named by the environment.
     """
     options = parser.parse_args(argv)
-    model_dir = options.model_dir or os.environ.get(MODEL_DIR_VARIABLE, "")
-    if not model_dir:
-        raise InputError(f"no --model_dir, and {MODEL_DIR_VARIABLE} names none; name a folder for the model")
     settings = Settings(
-        model_dir=model_dir,
+        model_dir=model_dir_of(options),
         height=options.image_height,
         width=options.image_width,
         channels=options.image_channel,
@@ -79,11 +76,27 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> tuple[
     return options, settings
 
 
-class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
+def model_dir_of(options: argparse.Namespace) -> str:
+    """The folder that the command line or the environment names.
+
+    Raises:
+        InputError: neither does.
+    """
+    model_dir = options.model_dir or os.environ.get(MODEL_DIR_VARIABLE, "")
+    if not model_dir:
+        raise InputError(f"no --model_dir, and {MODEL_DIR_VARIABLE} names none; name a folder for the model")
+    return model_dir
+
+
+class Defaults(argparse.ArgumentDefaultsHelpFormatter):
     """Gives the default of every flag that has one."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default in (None, "", False) else super()._get_help_string(action)
+        return (
+            action.help
+            if action.default in (None, "", False) or isinstance(action.default, list)
+            else super()._get_help_string(action)
+        )
 
 
 def make_parser(command: str, description: str) -> argparse.ArgumentParser:
@@ -91,7 +104,7 @@ def make_parser(command: str, description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"python -m trainer.{command}",
         description=description,
-        formatter_class=_Defaults,
+        formatter_class=Defaults,
         allow_abbrev=False,
     )
     images = parser.add_argument_group("images")
@@ -101,6 +114,12 @@ def make_parser(command: str, description: str) -> argparse.ArgumentParser:
     images.add_argument(
         "--category_count", type=_at_least_2, default=Settings.categories, help="density categories, 1 to this number"
     )
+    add_training_options(parser)
+    return parser
+
+
+def add_training_options(parser: argparse.ArgumentParser) -> None:
+    """Adds everything but the images: how a model is trained and judged, and where it is kept."""
     training = parser.add_argument_group("training")
     training.add_argument(
         "--model_dir", "--job-dir", "--job_dir", metavar="DIR",
@@ -131,7 +150,6 @@ def make_parser(command: str, description: str) -> argparse.ArgumentParser:
         "--eval_steps", type=_whole, default=Settings.eval_steps,
         help="0: no evaluation; any other number: every evaluation image exactly once, in as many steps as that takes",
     )  # fmt: skip
-    return parser
 
 
 def _whole(text: str) -> int:

@@ -59,6 +59,12 @@ def _parser() -> argparse.ArgumentParser:
             flag, required=True, nargs="+", metavar="FILES",
             help=f"TFRecord files of the {use} images: paths or glob patterns, local or gs://; all shards",
         )  # fmt: skip
+    add_tpu_options(parser)
+    return parser
+
+
+def add_tpu_options(parser: argparse.ArgumentParser) -> None:
+    """Adds which TPU, and how it is used."""
     tpu = parser.add_argument_group("TPU")
     tpu.add_argument("--tpu", default="", metavar="NAME", help="name or address of a TPU; 'local' on a TPU VM")
     tpu.add_argument("--tpu_zone", default="", metavar="ZONE", help="where that TPU is")
@@ -72,7 +78,6 @@ def _parser() -> argparse.ArgumentParser:
         "--rehearse_tpu", action="store_true",
         help="run as on a TPU, without one: static shapes, compiled by XLA, --num_shards replicas; slow",
     )  # fmt: skip
-    return parser
 
 
 if __name__ == "__main__":
