@@ -2,9 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-page tuning lint lock clean
+.PHONY: setup demo test test-page tuning lint lock clean
 
-demo: .venv/train.stamp
+setup: .venv/train.stamp
+
+demo: setup
 	$(BIN)/python -m pipelines.make_sample --output demo/sample --patients 80
 	$(BIN)/python -m pipelines.preprocess_and_train --input demo/sample --output demo/dataset \
 	    --train_csv demo/sample/*_train_set.csv --test_csv demo/sample/*_test_set.csv \

@@ -1,8 +1,8 @@
-"""What each setting did on the sample: runs the project's own commands and writes docs/tuning.md.
+"""What each setting did on the sample: runs the project's own commands and writes the table of docs/tutorial.md.
 
     python benchmarks/tuning.py FOLDER
 
-Every run is one command; those that FOLDER already holds are not run again. About 25 minutes on two cores.
+Every run is one command; those that FOLDER already holds are not run again. About half an hour on two cores.
 """
 
 import json
@@ -11,7 +11,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-TABLE = Path(__file__).parents[1] / "docs/tuning.md"
+TUTORIAL = Path(__file__).parents[1] / "docs/tutorial.md"
+BEGIN, END = "<!-- tuning: written by benchmarks/tuning.py -->\n", "<!-- end of tuning -->\n"
+HEAD = (
+    "| | training images | accuracy | quadratic weighted kappa | loss | last 10 losses of the training |\n"
+    "|---|---|---|---|---|---|"
+)
 BASE = ("--training_steps=100", "--batch_size=32")
 
 
@@ -54,18 +59,9 @@ def main(folder: Path) -> None:
     if not sample.exists():
         _run("pipelines.make_sample", f"--output={sample}", "--patients=80")
     rows = [_row(trial, *_judge(trial, sample, folder)) for trial in TRIALS]
-    TABLE.write_text("\n".join([HEAD, *rows]) + "\n")
-
-
-HEAD = """\
-# What each setting does on the sample
-
-Made by `make tuning`: the first row is `make demo`'s training of `gpu_model`; every other row differs from it in the
-one thing that it names. In brackets are 95 % intervals, from resampling patients. The three seeds show how much of a
-difference is chance.
-
-| | training images | accuracy | quadratic weighted kappa | loss | loss of the last 10 training steps |
-|---|---|---|---|---|---|"""
+    before, _, rest = TUTORIAL.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    TUTORIAL.write_text(f"{before}{BEGIN}\n" + "\n".join([HEAD, *rows]) + f"\n\n{END}{after}")
 
 
 def _judge(trial: Trial, sample: Path, folder: Path) -> tuple[dict, list[float], int]:
