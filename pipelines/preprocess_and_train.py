@@ -1,6 +1,7 @@
 """From mammograms to judged models and a page about them: `python -m pipelines.preprocess_and_train --help`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
@@ -38,7 +39,7 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
         log.say(describe(stages))
         return
     run_stages(stages, log)
-    log.say(f"\nlook at {storage.join(storage.absolute(options.output), schema.REPORT_FILE)}")
+    log.say(f"\nlook at {storage.join(options.output, schema.REPORT_FILE)}")
 
 
 def plan(options: argparse.Namespace, words: Sequence[str]) -> list[Stage]:
@@ -48,7 +49,7 @@ def plan(options: argparse.Namespace, words: Sequence[str]) -> list[Stage]:
     Args:
         options: the parsed `words`.
     """
-    output = storage.absolute(options.output)
+    output = options.output
     for_both, rest = split_words(words, _flags(training.add_training_options) - MODEL_DIR_FLAGS)
     for_tpu, rest = split_words(rest, _flags(add_tpu_options))
     _, for_data = split_words(rest, OWN_FLAGS | MODEL_DIR_FLAGS)
@@ -127,11 +128,11 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     add_tpu_options(parser)
     options, rest = parser.parse_known_args(words)
     preparation.check_beam_options(rest, parser)
-    options.model_dir = storage.absolute(training.model_dir_of(options))
-    output = storage.absolute(options.output)
-    if f"{options.model_dir}/".startswith(f"{output}/"):
+    options.model_dir = os.path.expanduser(training.model_dir_of(options))
+    options.output = os.path.expanduser(options.output)
+    if f"{storage.absolute(options.model_dir)}/".startswith(f"{storage.absolute(options.output)}/"):
         raise InputError(
-            f"--model_dir {options.model_dir} lies in --output {output}, which holds the data set alone; "
+            f"--model_dir {options.model_dir} lies in --output {options.output}, which holds the data set alone; "
             f"name a folder beside it"
         )
     if options.trainer == GPU and (strange := split_words(words, _flags(add_tpu_options))[0]):

@@ -29,7 +29,7 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     from pipelines.page.render import render
 
     models = [read_model(path) for path in options.model_dir]
-    page = render(data, read_images(data, log), data.read_omissions(), models).encode()
+    page = render(options.output, data, read_images(data, log), data.read_omissions(), models).encode()
     target = storage.absolute(options.html) if options.html else data.path(schema.REPORT_FILE)
     try:
         storage.replace(target, page)

@@ -15,7 +15,11 @@ TEST = [Described("Calc-Test_P_00009_LEFT_CC", "4"), Described("Mass-Test_P_0000
 
 
 def preprocess(environment, *words):
-    argv = [sys.executable, "-m", "pipelines.preprocess", *map(str, words)]
+    return run("pipelines.preprocess", environment, *words)
+
+
+def run(module, environment, *words):
+    argv = [sys.executable, "-m", module, *map(str, words)]
     root = Path(__file__).parents[1]
     return subprocess.run(argv, cwd=root, env=os.environ | environment, capture_output=True, text=True, check=False)
 
@@ -51,6 +55,17 @@ def test_the_same_bytes_on_gs_as_in_a_folder(bucket, local, tmp_path):
         blob.name.removeprefix(f"{out}/"): blob.download_as_bytes() for blob in films.list_blobs(prefix=f"{out}/")
     }
     assert written == tree(tmp_path / "out")
+    verified = run("pipelines.verify", environment, f"gs://films/{out}")
+    assert verified.stdout.endswith(
+        f"gs://films/{out}: 6 images in 10 files are what the manifest says, PNG for record\n"
+    )
+    reported = run("pipelines.report", environment, f"gs://films/{out}")
+    assert reported.returncode == 0, reported.stderr
+    page = films.blob(f"{out}/report.html").download_as_bytes()
+    assert run("pipelines.report", {}, tmp_path / "out").returncode == 0
+    assert page == (tmp_path / "out/report.html").read_bytes().replace(
+        str(tmp_path / "out").encode(), b"gs://films/out"
+    )
     again = preprocess(environment, *options("gs://films/in", f"gs://films/{out}"))
     assert "already holds this data set" in again.stdout
     forced = preprocess(

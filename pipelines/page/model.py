@@ -50,7 +50,7 @@ class Model:
     """A trained model.
 
     Attributes:
-        path: its folder or gs:// prefix.
+        path: its folder or gs:// prefix, as its user wrote it.
         identity: `training.json`.
         steps, losses, accuracies: `history.csv`, one a step.
         metrics: `metrics.json`, None where it was not evaluated.
@@ -82,7 +82,7 @@ def read_model(path: str) -> Model:
     try:
         rows = _table(history, HISTORY_COLUMNS)
         return Model(
-            path=root,
+            path=path.rstrip("/"),
             identity=json.loads(identity),
             steps=[int(row["step"]) for row in rows],
             losses=[float(row["loss"]) for row in rows],

@@ -31,15 +31,19 @@ class Section:
     facts: list[tuple[str, str]]
 
 
-def render(data: DataSet, images: Images, omissions: Sequence[Omission], models: Sequence[Model]) -> str:
-    """One HTML page that loads nothing. Text from the data is escaped; plots hold numbers only."""
+def render(path: str, data: DataSet, images: Images, omissions: Sequence[Omission], models: Sequence[Model]) -> str:
+    """One HTML page that loads nothing. Text from the data is escaped; plots hold numbers only.
+
+    Args:
+        path: of the data set, as its user wrote it: a page that is passed on need not tell more.
+    """
     environment = Environment(
         loader=PackageLoader("pipelines.page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters["shown"] = printable
     script = environment.get_template("viewer.js").render()
     return environment.get_template("report.html").render(
-        title=data.root.rpartition("/")[2] or data.root,
+        path=path,
         data=data,
         images=images,
         size=data.size,
@@ -110,7 +114,7 @@ def _facts(data: DataSet) -> list[tuple[str, str]]:
         ("views", ", ".join(parameters["views"])),
         ("resample", str(parameters["resample"])),
         ("canvas", f"{manifest['canvas']['width']} × {manifest['canvas']['height']} ({parameters['canvas']})"),
-        ("patients in both splits", str(parameters["patient_overlap"])),
+        ("patient overlap", str(parameters["patient_overlap"])),
         *([("subset", ", ".join(subset))] if subset else []),
         ("made with", versions),
         ("fingerprint", manifest["fingerprint"][:16]),
