@@ -6,12 +6,13 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from google.protobuf.message import DecodeError
 
 from preprocess import schema, storage
 from preprocess.dataset import DataSet, Row
 from preprocess.errors import InputError
-from preprocess.example import LabelledImage, decode_example, decode_png
+from preprocess.example import decode_example, decode_png
 from preprocess.log import Log
 from preprocess.plan import KEEP
 from preprocess.records import CorruptRecord, read_records
@@ -30,11 +31,12 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class SeenImage:
-    """What a PNG or a record holds; `pixels` is the SHA-256 of its (H, W) uint16, `label` is None for a PNG."""
+    """What a PNG or a record holds: `digest` is the SHA-256 of its pixels, `label` is None for a PNG."""
 
     name: str
     label: int | None
-    pixels: bytes
+    size: Size
+    digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +57,14 @@ def verify(data: DataSet, log: Log) -> list[Fault]:
         return inspect(file, storage.read(data.path(file)), data.files[file], data.size)
 
     contents = list(log.track(storage.map_items(read, held, storage.is_local(data.root)), len(held), "reading files"))
-    faults = [*_presence(data, present)]
+    faults = list(_presence(data, present))
     faults += [Fault(content.file, what) for content in contents for what in content.faults]
     try:
         rows = data.read_rows()
-        faults += [*_compare(data, rows, {content.file: content for content in contents})]
-        faults += [*_omissions(data, rows)]
+        faults += _compare(data, rows, {content.file: content for content in contents})
+        faults += _omissions(data, rows)
     except InputError as error:
-        faults.append(Fault(schema.MANIFEST_FILE, f"nothing more can be compared: {error}"))
+        faults.append(Fault(schema.DATASET_FILE, f"nothing can be compared with it: {error}"))
     return sorted(set(faults), key=lambda fault: (fault.file, fault.what))
 
 
@@ -82,29 +84,35 @@ def inspect(file: str, found: bytes, expected: Mapping, size: Size) -> Content:
     reader = _read_records if file.endswith(RECORD_ENDING) else _read_png if file.endswith(".png") else None
     if reader:
         try:
-            for image in reader(file, found):
-                if image.pixels.shape != size:
-                    height, width = image.pixels.shape
-                    faults.append(f"{image.name} is {width} x {height} pixels; expected {size[1]} x {size[0]}")
-                label = image.label if reader is _read_records else None
-                images.append(SeenImage(image.name, label, hashlib.sha256(image.pixels.tobytes()).digest()))
-        except (ValueError, DecodeError, CorruptRecord) as error:
+            images += reader(file, found)  # those before a damaged one stay
+        except (ValueError, CorruptRecord) as error:
             faults.append(str(error))
+    faults += [
+        f"{image.name} is {image.size[1]} x {image.size[0]} pixels; expected {size[1]} x {size[0]}"
+        for image in images
+        if image.size != size
+    ]
     return Content(file, tuple(images), tuple(faults))
 
 
-def _read_png(file: str, found: bytes) -> Iterator[LabelledImage]:
+def _read_png(file: str, found: bytes) -> Iterator[SeenImage]:
     name = file.rpartition("/")[2].removesuffix(".png")
-    yield LabelledImage(name, 0, decode_png(found))
+    yield _seen(name, None, decode_png(found))
 
 
-def _read_records(file: str, found: bytes) -> Iterator[LabelledImage]:
+def _read_records(file: str, found: bytes) -> Iterator[SeenImage]:
     del file
     for number, record in enumerate(read_records(io.BytesIO(found))):
         try:
-            yield decode_example(record)
+            image = decode_example(record)
         except (ValueError, DecodeError) as error:
             raise ValueError(f"record {number}: {error}") from error
+        yield _seen(image.name, image.label, image.pixels)
+
+
+def _seen(name: str, label: int | None, pixels: np.ndarray) -> SeenImage:
+    height, width = pixels.shape
+    return SeenImage(name, label, (height, width), hashlib.sha256(pixels.tobytes()).digest())
 
 
 def _presence(data: DataSet, present: Mapping[str, int]) -> Iterator[Fault]:
@@ -156,7 +164,7 @@ def _compare_records(
                 yield Fault(content.file, f"{where}: its label is {image.label}; density {row.density} has "
                                           f"{schema.label_of(row.density)}")  # fmt: skip
             png = contents.get(row.file)
-            if png and png.images and png.images[0].pixels != image.pixels:
+            if png and png.images and png.images[0].digest != image.digest:
                 yield Fault(content.file, f"{where}: its pixels are not those of {row.file}")
     order = [image.name for content in files for image in content.images]
     if order != [row.name for row in rows]:
@@ -178,7 +186,11 @@ def _patients(data: DataSet, rows: Sequence[Row]) -> Iterator[Fault]:
 
 def _omissions(data: DataSet, rows: Sequence[Row]) -> Iterator[Fault]:
     """What the set lacks must be named, once, and add up."""
-    omissions = data.read_omissions()
+    try:
+        omissions = data.read_omissions()
+    except InputError as error:
+        yield Fault(schema.OMISSIONS_FILE, f"nothing can be compared with it: {error}")
+        return
     counted = collections.Counter(omission.kind for omission in omissions)
     for kind in (schema.REJECTED, schema.EXCLUDED):
         expected = data.manifest["mammograms"][kind]

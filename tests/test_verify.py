@@ -124,7 +124,14 @@ def test_a_missing_table(faults, out):
     status, found = faults()
     assert status == 1
     assert "dataset.csv: is missing" in found
-    assert any("nothing more can be compared" in line for line in found)
+    assert any(line.startswith("dataset.csv: nothing can be compared with it: ") for line in found)
+
+
+def test_a_damaged_list_of_omissions(faults, out):
+    (out / "rejected.jsonl").write_text("{")
+    pass_for_right(out, "rejected.jsonl")
+    (fault,) = faults()[1]
+    assert fault.startswith("rejected.jsonl: nothing can be compared with it: ")
 
 
 def test_extra_files(faults, out):
