@@ -84,7 +84,8 @@ def test_it_learns_and_leaves_everything_in_its_folder(trained):
     names = {path.name for path in trained.iterdir()}
     assert names == {
         "checkpoint", "ckpt-50.index", "ckpt-50.data-00000-of-00001", "ckpt-60.index", "ckpt-60.data-00000-of-00001",
-        "training.json", "history.csv", "metrics.json", "predictions.csv", "model.keras", "export", "tensorboard",
+        "training.json", "history.csv", "speed.csv", "metrics.json", "predictions.csv", "model.keras", "export",
+        "tensorboard",
     }  # fmt: skip
     found = json.loads((trained / "metrics.json").read_text())
     assert (found["step"], found["images"], found["precision"]) == (60, 37, found["precision"])
