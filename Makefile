@@ -18,7 +18,7 @@ test: .venv/dev.stamp lint
 # The report in a real browser: wants chromium, Node.js and npm; `make test` leaves it out where they are not.
 test-page: .venv/dev.stamp
 	npm ci --no-audit --no-fund --silent --prefix tests/page
-	$(BIN)/python -m pytest tests/test_page.py
+	$(BIN)/python -m pytest tests/test_report.py -k browser
 
 tuning: .venv/train.stamp
 	$(BIN)/python benchmarks/tuning.py demo/tuning
