@@ -92,7 +92,7 @@ def _make(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: Pipelin
         InputError: the output root cannot be written to.
         RunFailed: the job failed, or too many mammograms were rejected.
     """
-    storage.check_writable(recipe.output_root)
+    storage.check_writable(recipe.output_root, "--output")
     storage.delete_folder(recipe.staging)
     pipeline = beam.Pipeline(options=beam_options)
     build(pipeline, plan, recipe, canvas)

@@ -9,13 +9,17 @@ from preprocess.errors import InputError, RunFailed, Stopped
 def exit_status(run: Callable[[], None]) -> int:
     """Runs a command: 0 done, 1 it came to nothing, 2 wrong input, 130 or 143 stopped by a signal.
 
-    What went wrong is one line on standard error.
+    What went wrong is one line on standard error; that a disk or a store says no, wherever in the run, too.
     """
     try:
         run()
     except (InputError, RunFailed) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        return 1
     except Stopped as stop:
         print(stop, file=sys.stderr)
         return 128 + stop.number

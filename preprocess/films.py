@@ -13,6 +13,8 @@ from preprocess.plan import Film
 from preprocess.recipe import MeasuredFilm, PreparedImage, Recipe
 from preprocess.resize import Size, pad_and_resize
 
+_HEADER_BYTES = 256 << 10  # what a header pass asks a store for at once: a header is some 10 KB, a film 50 MB
+
 
 def measure(film: Film, input_root: str) -> MeasuredFilm:
     """Reads a film's size from its header.
@@ -20,7 +22,7 @@ def measure(film: Film, input_root: str) -> MeasuredFilm:
     Raises:
         RejectedFilm: the file cannot be opened, or its header is not that of a film it holds.
     """
-    with _opened(storage.join(input_root, film.file), "header") as stream:
+    with _opened(storage.join(input_root, film.file), "header", _HEADER_BYTES) as stream:
         opened = open_film(stream)
         return MeasuredFilm(film, opened.height, opened.width)
 
@@ -46,9 +48,9 @@ def prepare(measured: MeasuredFilm, canvas: Size, recipe: Recipe) -> PreparedIma
 
 
 @contextmanager
-def _opened(path: str, stage: str) -> Iterator[BinaryIO]:
+def _opened(path: str, stage: str, buffer: int = storage.BUFFER_BYTES) -> Iterator[BinaryIO]:
     try:
-        stream = storage.open_for_reading(path)
+        stream = storage.open_for_reading(path, buffer)
     except OSError as error:
         raise RejectedFilm(stage, f"the file cannot be opened ({error.strerror or type(error).__name__})") from error
     with stream:

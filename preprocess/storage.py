@@ -1,23 +1,43 @@
-"""Files, wherever Beam's file systems reach: a local folder, gs://, s3://. Paths are joined with `/`."""
+"""Files, wherever they lie: a local folder, gs://, or what Beam's file systems reach. Paths are joined with `/`.
 
-import glob
+Every function that takes a path raises, where nothing else is said:
+
+    OSError: the file or folder is missing, or may not be read or written; `strerror` says it for a person.
+    InputError: there is no sign-in to a store.
+    RunFailed: a store did not answer rightly for as long as it was asked.
+"""
+
 import os
-import re
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import BinaryIO, TypeVar
-
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
-from apache_beam.io.filesystems import FileSystems
+from contextlib import AbstractContextManager
+from typing import BinaryIO, Protocol, TypeVar, cast
 
 from preprocess.errors import InputError
+from preprocess.stores import gcs, local
 
 T = TypeVar("T")
 R = TypeVar("R")
 UNFINISHED = ".unfinished"
-_REQUESTS = 16  # requests under way at once where objects are moved or deleted one by one
+BUFFER_BYTES = 8 << 20
+_REQUESTS = 10  # under way at once; Google's client keeps as many connections open
+
+
+class Store(Protocol):
+    """What a module in `preprocess.stores` offers; `move` and `delete` may be repeated after an interruption."""
+
+    def list_files(self, root: str) -> Iterator[tuple[str, int]]: ...
+    def list_folder(self, folder: str) -> Iterator[str]: ...
+    def match(self, pattern: str) -> list[str]: ...
+    def exists(self, path: str) -> bool: ...
+    def open_for_reading(self, path: str, buffer: int) -> BinaryIO: ...
+    def open_for_writing(self, path: str) -> AbstractContextManager[BinaryIO]: ...
+    def read(self, path: str) -> bytes: ...
+    def write(self, path: str, data: bytes) -> None: ...
+    def move(self, source: str, target: str) -> None: ...
+    def delete(self, path: str) -> None: ...
+    def upload(self, source: str, target: str) -> None: ...
+    def download(self, source: str, target: str) -> None: ...
 
 
 def is_local(path: str) -> bool:
@@ -34,45 +54,44 @@ def join(root: str, path: str) -> str:
 
 
 def list_files(root: str) -> dict[str, int]:
-    """Every file below a folder: path below the root -> size in bytes. Empty where there is no such folder.
+    """Every file below a folder: path below the root -> size in bytes. Empty where there is no such folder."""
+    return dict(_store(root).list_files(root))
 
-    Raises:
-        OSError: a folder below the root cannot be listed.
-    """
-    return dict(_walk(root) if is_local(root) else _list_objects(root))
+
+def list_folder(folder: str) -> list[str]:
+    """The names of the files in a folder, sorted; those of folders in it are not among them."""
+    return sorted(_store(folder).list_folder(folder))
 
 
 def match(pattern: str) -> list[str]:
     """The files that a path or glob pattern names, sorted. A path that exists is itself, whatever it looks like."""
-    if is_local(pattern):
-        return [pattern] if os.path.isfile(pattern) else sorted(filter(os.path.isfile, glob.iglob(pattern)))
-    return sorted(found.path for found in FileSystems.match([pattern])[0].metadata_list)
+    return sorted(_store(pattern).match(pattern))
 
 
 def exists(path: str) -> bool:
-    return FileSystems.exists(path)
+    return _store(path).exists(path)
 
 
-def open_for_reading(path: str) -> BinaryIO:
-    """A seekable stream of the file as it is, whatever its name ends in."""
-    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+def open_for_reading(path: str, buffer: int = BUFFER_BYTES) -> BinaryIO:
+    """A seekable stream of the file as it is, whatever its name ends in.
+
+    Args:
+        buffer: bytes that a store is asked for at once, at least.
+    """
+    return _store(path).open_for_reading(path, buffer)
 
 
-@contextmanager
-def open_for_writing(path: str) -> Iterator[BinaryIO]:
+def open_for_writing(path: str) -> AbstractContextManager[BinaryIO]:
     """A stream into a new file; missing folders are made."""
-    with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
-        yield stream
+    return _store(path).open_for_writing(path)
 
 
 def read(path: str) -> bytes:
-    with open_for_reading(path) as stream:
-        return stream.read()
+    return _store(path).read(path)
 
 
 def write(path: str, data: bytes) -> None:
-    with open_for_writing(path) as stream:
-        stream.write(data)
+    _store(path).write(path, data)
 
 
 def replace(path: str, data: bytes) -> None:
@@ -88,39 +107,61 @@ def move(pairs: Iterable[tuple[str, str]]) -> None:
     """Renames files, each from the first of its pair to the second, replacing what is there.
 
     May be called again after it was interrupted: a file that has been moved already is left alone.
-
-    Raises:
-        OSError: a file is in neither place, or cannot be moved.
     """
+
+    def move_one(pair: tuple[str, str]) -> None:
+        _store(pair[1]).move(*pair)
+
     pairs = list(pairs)
-    _each(_move_one, pairs, local=all(is_local(target) for _, target in pairs))
+    _finish(map_items(move_one, pairs, local=all(is_local(target) for _, target in pairs)))
 
 
 def delete(paths: Iterable[str]) -> None:
     """Deletes files; those that do not exist are passed over."""
     paths = list(paths)
-    _each(_delete_one, paths, local=all(map(is_local, paths)))
+    _finish(map_items(lambda path: _store(path).delete(path), paths, local=all(map(is_local, paths))))
 
 
 def delete_folder(root: str) -> None:
     """Deletes a folder and everything below it, if it exists."""
-    if not is_local(root):
-        delete(join(root, path) for path in list_files(root))
-    elif os.path.isdir(root):
-        shutil.rmtree(root)
-
-
-def map_items(do: Callable[[T], R], items: Sequence[T], local: bool) -> Iterator[R]:
-    """Does something with every item: one by one on a disk, some at a time where each is a request. Keeps the order."""
-    if local:
-        yield from map(do, items)
+    if is_local(root):
+        local.delete_folder(root)
     else:
-        with ThreadPoolExecutor(_REQUESTS) as threads:
-            yield from threads.map(do, items)  # the error of a thread is raised here
+        delete(join(root, path) for path in list_files(root))
 
 
-def check_writable(root: str) -> None:
+def upload(source: str, target: str) -> None:
+    """Writes a local file to wherever `target` is."""
+    _store(target).upload(source, target)
+
+
+def download(source: str, target: str) -> None:
+    """Writes a file, wherever it is, to a local one."""
+    _store(source).download(source, target)
+
+
+def map_items(do: Callable[[T], R], items: Sequence[T], local: bool, threads: int = 1) -> Iterator[R]:
+    """Does something with every item, some at a time where each is a request. Keeps the order; the first error ends it.
+
+    Args:
+        threads: how many at a time on a local disk.
+    """
+    threads = threads if local else _REQUESTS
+    if threads == 1:
+        yield from map(do, items)
+        return
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield from pool.map(do, items)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def check_writable(root: str, option: str) -> None:
     """Makes the folder if it is missing and tries to write into it.
+
+    Args:
+        option: which named it.
 
     Raises:
         InputError: it cannot be written to.
@@ -130,56 +171,24 @@ def check_writable(root: str) -> None:
         write(probe, b"")
         delete([probe])
     except (OSError, ValueError) as error:  # BeamIOError is an OSError
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{root}: cannot be written to ({reason}); choose another --output") from error
+        raise InputError(f"{root}: cannot be written to ({reason(error)}); choose another {option}") from error
 
 
-def _walk(root: str) -> Iterator[tuple[str, int]]:
-    """Beam's local listing takes no name with `[`, `*` or `?` as it is, and passes over folders it may not read."""
-
-    def fail(error: OSError) -> None:
-        raise error
-
-    root = root.rstrip("/")
-    if not os.path.isdir(root):
-        return
-    for folder, _, names in os.walk(root, onerror=fail):
-        for name in names:
-            path = f"{folder}/{name}"
-            if os.path.isfile(path):  # a broken link is no file
-                yield path[len(root) + 1 :], os.path.getsize(path)
+def reason(error: Exception) -> str:
+    """What an OSError has to say, without the path, which the message around it names."""
+    return getattr(error, "strerror", None) or str(error)
 
 
-def _each(do: Callable[[T], None], items: Sequence[T], local: bool) -> None:
-    for _ in map_items(do, items, local):
+def _store(path: str) -> Store:
+    if is_local(path):
+        return cast(Store, local)
+    if path.startswith(gcs.SCHEME):
+        return cast(Store, gcs)
+    from preprocess.stores import beam_files  # imports Beam, which takes seconds and which a trainer need not have
+
+    return cast(Store, beam_files)
+
+
+def _finish(items: Iterator[None]) -> None:
+    for _ in items:
         pass
-
-
-def _move_one(pair: tuple[str, str]) -> None:
-    source, target = pair
-    if is_local(target):
-        if os.path.exists(source) or not os.path.exists(target):
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            os.replace(source, target)
-        return
-    try:
-        FileSystems.copy([source], [target])
-    except BeamIOError:
-        if exists(source) or not exists(target):
-            raise
-    _delete_one(source)
-
-
-def _delete_one(path: str) -> None:
-    if not is_local(path):
-        FileSystems.delete([path])  # object stores do not mind what is not there
-    elif os.path.exists(path):
-        os.remove(path)
-
-
-def _list_objects(root: str) -> Iterator[tuple[str, int]]:
-    root = f"{root.rstrip('/')}/"
-    pattern = re.sub(r"[*?[]", "?", root)  # Beam's patterns know no way to quote
-    for found in FileSystems.match([f"{pattern}**"])[0].metadata_list:
-        if found.path.startswith(root) and not found.path.endswith("/"):
-            yield found.path[len(root) :], found.size_in_bytes

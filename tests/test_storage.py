@@ -71,6 +71,6 @@ def test_paths(tmp_path, monkeypatch):
 def test_what_cannot_be_written_to(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"file/x: cannot be written to \(.*choose another --output"):
-        storage.check_writable(str(tmp_path / "file/x"))
-    storage.check_writable(str(tmp_path / "new"))
+        storage.check_writable(str(tmp_path / "file/x"), "--output")
+    storage.check_writable(str(tmp_path / "new"), "--output")
     assert list((tmp_path / "new").iterdir()) == []

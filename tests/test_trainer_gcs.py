@@ -82,7 +82,7 @@ def test_tpu_model_reads_shards_in_a_bucket(data):
     ("tpu_model", ["--training_data=gs://films/none*", "--eval_data=gs://films/none"],
      "error: gs://films/none*: no such file, and no file matches it; name TFRecord files"),
     ("tpu_model", ["--training_data=gs://nobody/x", "--eval_data=gs://nobody/x"],
-     "error: gs://nobody/x: Google Cloud Storage answers: "),
+     "error: gs://nobody/x: cannot be looked for (there is no bucket of this name)"),
 ])  # fmt: skip
 def test_what_is_not_there_is_one_line(data, module, argv, message):
     _, environment, _ = data

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from preprocess.errors import InputError
-from trainer import storage
+from preprocess import storage
+from trainer.storage import about
 
 IDENTITY_FILE, HISTORY_FILE, METRICS_FILE = "training.json", "history.csv", "metrics.json"
 SPEED_FILE = "speed.csv"
@@ -42,30 +42,30 @@ class ModelDir:
 
     def publish(self) -> None:
         """Uploads every file that is new or has changed, the index of the checkpoints last; deletes what is gone."""
-        if not storage.is_remote(self.path):
+        if storage.is_local(self.path):
             return
         present = {str(path.relative_to(self.local)): _state(path) for path in self.local.rglob("*") if path.is_file()}
         changed = [name for name, state in present.items() if self._published.get(name) != state]
         for names in ([n for n in changed if n != CHECKPOINT_INDEX], [n for n in changed if n == CHECKPOINT_INDEX]):
-            for _ in storage.map_files(self._upload, [storage.join(self.path, name) for name in names]):
+            for _ in storage.map_items(self._upload, names, local=False):
                 pass  # the error of a thread is raised here
-        for name in self._published.keys() - present.keys():
-            storage.delete(storage.join(self.path, name))
+        storage.delete(storage.join(self.path, name) for name in self._published.keys() - present.keys())
         self._published = present
 
-    def _upload(self, target: str) -> None:
-        storage.upload(self.local / target.removeprefix(storage.join(self.path, "")), target)
+    def _upload(self, name: str) -> None:
+        storage.upload(str(self.local / name), storage.join(self.path, name))
 
     def fetch(self) -> None:
         """Downloads what a run goes on from."""
-        names = filter(_is_needed, storage.list_tree(self.path))
-        for target in storage.map_files(self._download, [storage.join(self.path, name) for name in names]):
-            self._published[str(target.relative_to(self.local))] = _state(target)
+        names = list(filter(_is_needed, storage.list_files(self.path)))
+        for name in storage.map_items(self._download, names, local=False):
+            self._published[name] = _state(self.local / name)
 
-    def _download(self, source: str) -> Path:
-        target = self.local / source.removeprefix(storage.join(self.path, ""))
-        storage.download(source, target)
-        return target
+    def _download(self, name: str) -> str:
+        target = self.local / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        storage.download(storage.join(self.path, name), str(target))
+        return name
 
 
 @contextmanager
@@ -75,23 +75,21 @@ def open_model_dir(path: str, is_chief: bool = True) -> Iterator[ModelDir]:
     Raises:
         InputError: it cannot be made, read or written to.
     """
-    if is_chief and not storage.is_remote(path):
+    if is_chief and storage.is_local(path):
         local = Path(path).expanduser()
-        try:
-            local.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=local):
-                pass
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written to ({error.strerror}); choose another --model_dir") from error
+        storage.check_writable(str(local), "--model_dir")
         yield ModelDir(path, local)
         return
     with tempfile.TemporaryDirectory(prefix="model-") as folder:
         model_dir = ModelDir(path, Path(folder))
-        if storage.is_remote(path):
-            model_dir.fetch()
+        if not storage.is_local(path):
+            if is_chief:
+                storage.check_writable(path, "--model_dir")
+            with about(path, "cannot be read", "; choose another --model_dir"):
+                model_dir.fetch()
         elif os.path.isdir(path):
             for name in filter(_is_needed, storage.list_folder(path)):
-                shutil.copy(Path(path) / name, folder)
+                storage.download(storage.join(path, name), str(Path(folder) / name))
         yield model_dir if is_chief else ModelDir(folder, Path(folder))
 
 

@@ -9,6 +9,7 @@ from preprocess import schema
 from preprocess.errors import InputError
 from preprocess.example import decode_png
 from preprocess.log import Log
+from preprocess.storage import join
 from trainer import storage
 from trainer.images import ImageSet
 
@@ -32,7 +33,7 @@ def read_folder(folder: str, size: tuple[int, int], categories: int, log: Log) -
         raise InputError(f"{folder}: holds no image named <density>_<case>; name a folder like {'small_train'}")
 
     def load(name: str) -> np.ndarray:
-        return _load(storage.join(folder, name), size)
+        return _load(join(folder, name), size)
 
     pixels = np.empty((len(files), *size, 1), np.uint16)
     for number, image in enumerate(log.track(storage.map_files(load, files), len(files), f"reading {folder}")):

@@ -1,0 +1,1 @@
+"""Where files can lie. Each module offers the same functions; `preprocess.storage` chooses one by the path."""

@@ -1,0 +1,73 @@
+"""Files wherever else Beam's file systems reach: hdfs://, s3://, … as far as Beam is installed with them."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+
+def list_files(root: str) -> Iterator[tuple[str, int]]:
+    root = f"{root.rstrip('/')}/"
+    pattern = re.sub(r"[*?[]", "?", root)  # Beam's patterns know no way to quote
+    for found in FileSystems.match([f"{pattern}**"])[0].metadata_list:
+        if found.path.startswith(root) and not found.path.endswith("/"):
+            yield found.path[len(root) :], found.size_in_bytes
+
+
+def list_folder(folder: str) -> Iterator[str]:
+    return (path for path, _ in list_files(folder) if "/" not in path)
+
+
+def match(pattern: str) -> list[str]:
+    return [found.path for found in FileSystems.match([pattern])[0].metadata_list]
+
+
+def exists(path: str) -> bool:
+    return FileSystems.exists(path)
+
+
+def open_for_reading(path: str, buffer: int) -> BinaryIO:  # noqa: ARG001
+    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+
+
+@contextmanager
+def open_for_writing(path: str) -> Iterator[BinaryIO]:
+    with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+        yield stream
+
+
+def read(path: str) -> bytes:
+    with open_for_reading(path, 0) as stream:
+        return stream.read()
+
+
+def write(path: str, data: bytes) -> None:
+    with open_for_writing(path) as stream:
+        stream.write(data)
+
+
+def move(source: str, target: str) -> None:
+    try:
+        FileSystems.copy([source], [target])
+    except BeamIOError:
+        if exists(source) or not exists(target):
+            raise
+    delete(source)
+
+
+def delete(path: str) -> None:
+    FileSystems.delete([path])  # stores do not mind what is not there
+
+
+def upload(source: str, target: str) -> None:
+    with open(source, "rb") as local, open_for_writing(target) as stream:
+        shutil.copyfileobj(local, stream)
+
+
+def download(source: str, target: str) -> None:
+    with open_for_reading(source, 0) as stream, open(target, "wb") as local:
+        shutil.copyfileobj(stream, local)

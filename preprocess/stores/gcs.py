@@ -1,0 +1,211 @@
+"""Objects in Google Cloud Storage, by Google's own client: retried, compared by CRC32C, every failure one line."""
+
+import errno
+import fnmatch
+import functools
+import io
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import BinaryIO, cast
+
+from google.api_core.exceptions import (
+    Forbidden,
+    GoogleAPIError,
+    NotFound,
+    RequestRangeNotSatisfiable,
+    RetryError,
+    Unauthorized,
+)
+from google.auth.exceptions import GoogleAuthError
+from google.cloud import storage
+from google.cloud.storage.exceptions import DataCorruption
+from google.cloud.storage.retry import DEFAULT_RETRY
+from requests import RequestException
+
+from preprocess.errors import InputError, RunFailed
+
+SCHEME = "gs://"
+RETRY = DEFAULT_RETRY.with_delay(initial=0.5, maximum=8.0, multiplier=2.0).with_timeout(60.0)
+"""For 408, 429, 5xx and broken connections. What this project writes is the same when it is written twice."""
+_SPOOL_BYTES = 32 << 20
+_NO_BUCKET = "there is no bucket of this name"
+_NO_OBJECT = "there is no such object"
+
+
+def list_files(root: str) -> Iterator[tuple[str, int]]:
+    prefix = _split(f"{root.rstrip('/')}/")[1]
+    for blob in _list_blobs(root, prefix):
+        if not blob.name.endswith("/"):  # what consoles leave for an empty folder
+            yield blob.name.removeprefix(prefix), blob.size
+
+
+def list_folder(folder: str) -> Iterator[str]:
+    prefix = _split(f"{folder.rstrip('/')}/")[1]
+    names = (blob.name.removeprefix(prefix) for blob in _list_blobs(folder, prefix, delimiter="/"))
+    return (name for name in names if name)
+
+
+def match(pattern: str) -> list[str]:
+    bucket, path = _split(pattern)
+    literal = path[: min((path.find(char) for char in "*?[" if char in path), default=len(path))]
+    found = [blob.name for blob in _list_blobs(pattern, literal)]
+    names = [path] if path in found else [name for name in found if fnmatch.fnmatchcase(name, path)]
+    return [f"{SCHEME}{bucket}/{name}" for name in names]
+
+
+def exists(path: str) -> bool:
+    with _answers(path):
+        return _blob(path).exists(retry=RETRY)
+
+
+def open_for_reading(path: str, buffer: int) -> BinaryIO:
+    with _answers(path):
+        blob = _blob(path)
+        blob.reload(retry=RETRY)  # its size; and its generation, so that all of it is read of one version
+    return cast(BinaryIO, io.BufferedReader(_Ranges(path, blob), buffer))
+
+
+@contextmanager
+def open_for_writing(path: str) -> Iterator[BinaryIO]:
+    with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as spool:  # so that half of a file is never sent
+        yield cast(BinaryIO, spool)
+        with _answers(path, _NO_BUCKET):
+            _blob(path).upload_from_file(spool, rewind=True, size=spool.tell(), checksum="crc32c", retry=RETRY)
+
+
+def read(path: str) -> bytes:
+    with _answers(path):
+        return _blob(path).download_as_bytes(checksum="crc32c", retry=RETRY)
+
+
+def write(path: str, data: bytes) -> None:
+    with _answers(path, _NO_BUCKET):
+        _blob(path).upload_from_string(data, checksum="crc32c", retry=RETRY)
+
+
+def upload(source: str, target: str) -> None:
+    with _answers(target, _NO_BUCKET):
+        _blob(target).upload_from_filename(source, checksum="crc32c", retry=RETRY)
+
+
+def download(source: str, target: str) -> None:
+    with _answers(source):
+        _blob(source).download_to_filename(target, checksum="crc32c", retry=RETRY)
+
+
+def move(source: str, target: str) -> None:
+    """Copies and deletes: a store knows no renaming."""
+    blob, (bucket, name) = _blob(source), _split(target)
+    try:
+        with _answers(source):
+            blob.bucket.copy_blob(blob, _client().bucket(bucket), name, retry=RETRY)
+    except FileNotFoundError:
+        if not exists(target):
+            raise
+    delete(source)
+
+
+def delete(path: str) -> None:
+    try:
+        with _answers(path):
+            _blob(path).delete(retry=RETRY)
+    except FileNotFoundError:
+        pass
+
+
+class _Ranges(io.RawIOBase):
+    """An object as a seekable stream, a request a read."""
+
+    def __init__(self, path: str, blob: storage.Blob):
+        self.name, self._blob, self._position = path, blob, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._blob.size}[whence]
+        self._position = max(0, start + offset)
+        return self._position
+
+    def readinto(self, target) -> int:
+        stop = min(self._position + len(target), self._blob.size)
+        if stop <= self._position:
+            return 0
+        with _answers(self.name):
+            data = self._blob.download_as_bytes(start=self._position, end=stop - 1, checksum=None, retry=RETRY)
+        target[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+
+@contextmanager
+def _answers(path: str, missing: str = _NO_OBJECT) -> Iterator[None]:
+    """Turns what the service or the sign-in answers into errors of one line.
+
+    Args:
+        missing: what a "not found" means for this request.
+
+    Raises:
+        FileNotFoundError, PermissionError: about this path.
+        InputError: there is no sign-in, or it is no longer good.
+        RunFailed: the service did not answer, or not rightly, for as long as it was asked.
+    """
+    try:
+        yield
+    except (NotFound, RequestRangeNotSatisfiable) as error:
+        raise FileNotFoundError(errno.ENOENT, missing, path) from error
+    except (Forbidden, Unauthorized) as error:
+        raise PermissionError(errno.EACCES, _said(error), path) from error
+    except GoogleAuthError as error:
+        raise InputError(
+            f"{path}: no sign-in to Google Cloud that works ({type(error).__name__}); run `gcloud auth "
+            f"application-default login`, or name a key file in GOOGLE_APPLICATION_CREDENTIALS"
+        ) from error
+    except (GoogleAPIError, RequestException, DataCorruption) as error:
+        raise RunFailed(
+            f"{path}: Google Cloud Storage failed ({_said(error)}); what may pass was tried again for up to "
+            f"{RETRY.timeout:.0f} s; run the same command later"
+        ) from error
+
+
+def _said(error: Exception) -> str:
+    """The service's own words, in a line; where it had none, what kind of answer it was."""
+    if isinstance(error, RetryError) and error.cause:
+        return _said(error.cause)
+    try:
+        words = error.response.json()["error"]["message"]  # type: ignore[attr-defined]
+        return words.splitlines()[0]
+    except (AttributeError, LookupError, TypeError, ValueError):
+        code = getattr(error, "code", None)
+        return f"{code} {HTTPStatus(code).phrase}" if code else type(error).__name__
+
+
+def _list_blobs(path: str, prefix: str, delimiter: str | None = None) -> Iterator[storage.Blob]:
+    with _answers(path, _NO_BUCKET):
+        yield from _client().list_blobs(_split(path)[0], prefix=prefix, delimiter=delimiter, retry=RETRY)
+
+
+def _blob(path: str) -> storage.Blob:
+    bucket, name = _split(path)
+    return _client().bucket(bucket).blob(name)
+
+
+def _split(path: str) -> tuple[str, str]:
+    """gs://bucket/a/b -> bucket, a/b."""
+    bucket, _, name = path.removeprefix(SCHEME).partition("/")
+    if not bucket:
+        raise InputError(f"{path}: names no bucket; expected gs://bucket/path")
+    return bucket, name
+
+
+@functools.cache
+def _client() -> storage.Client:
+    # Where there is no sign-in, Google's library looks three times for a server that only Google's machines have.
+    os.environ.setdefault("GCE_METADATA_DETECT_RETRIES", "1")
+    return storage.Client()

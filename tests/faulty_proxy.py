@@ -1,0 +1,89 @@
+"""A proxy on loopback that forwards to a server and lets chosen requests fail, as a network or a service would."""
+
+import http.client
+import json
+import socket
+import struct
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+RESET, CUT = "reset", "cut"  # the connection breaks before an answer, or in the middle of its body
+
+
+class Proxy(ThreadingHTTPServer):
+    """`fault(number, method, path)` says what becomes of a request: None, RESET, CUT, or a status."""
+
+    daemon_threads = True
+
+    def __init__(self, upstream, fault):
+        super().__init__(("localhost", 0), _Handler)
+        self.upstream, self.fault = urlsplit(upstream).netloc, fault
+        self.asked, self.failed = [], 0
+        self.lock = threading.Lock()
+
+    @property
+    def url(self):
+        return f"http://localhost:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def _forward(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        server = self.server
+        with server.lock:
+            server.asked.append((self.command, self.path))
+            fault = server.fault(len(server.asked), self.command, self.path)
+            server.failed += fault is not None
+        if fault == RESET:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+            self.connection.close()
+        elif isinstance(fault, int):
+            message = {"error": {"code": fault, "message": f"said by the service: {fault}"}}
+            self._answer(fault, {"Content-Type": "application/json"}, json.dumps(message).encode())
+        else:
+            self._answer(*self._ask(body), cut=fault == CUT)
+
+    def _ask(self, body):
+        upstream = http.client.HTTPConnection(self.server.upstream)
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "accept-encoding", "connection")}
+        upstream.request(self.command, self.path, body, headers)
+        answer = upstream.getresponse()
+        data = answer.read()
+        dropped = ("connection", "transfer-encoding", "content-length", "date", "server")
+        found = {k: v for k, v in answer.getheaders() if k.lower() not in dropped}
+        upstream.close()
+        return answer.status, found, data
+
+    def _answer(self, status, headers, data, cut=False):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if status != 204:
+            self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data[: len(data) // 2] if cut else data)
+        self.close_connection = self.close_connection or cut
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _forward  # noqa: N815
+
+    def log_message(self, format, *args):  # noqa: A002
+        pass
+
+
+@contextmanager
+def proxy(upstream, fault):
+    server = Proxy(upstream, fault)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
