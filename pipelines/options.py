@@ -5,9 +5,9 @@ import difflib
 import re
 from collections.abc import Sequence
 
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions, StreamingOptions
-from apache_beam.version import __version__ as beam_version
+from apache_beam.options.pipeline_options import PipelineOptions
 
+from pipelines import runners
 from preprocess import schema, storage
 from preprocess.errors import InputError
 from preprocess.plan import DROP, ERROR, KEEP, Plan, Selection
@@ -16,7 +16,6 @@ from preprocess.resize import METHODS
 from trainer.options import Defaults
 
 AUTO = "auto"
-LOCAL_RUNNER = "DirectRunner"
 EPILOG = "Any Beam pipeline option may follow: --runner, --direct_num_workers, --temp_location, …"
 
 
@@ -24,7 +23,7 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, PipelineOptio
     """Splits a command line into the job's own options and Beam's.
 
     Raises:
-        InputError: an option that neither the job nor Beam knows.
+        InputError: an option that neither the job nor Beam knows, or one that the runner needs and does not have.
         SystemExit: --help, or a value that an option does not take; argparse has said so.
     """
     parser = argparse.ArgumentParser(
@@ -37,7 +36,11 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, PipelineOptio
     add_options(parser)
     options, rest = parser.parse_known_args(argv)
     check_beam_options(rest, parser)
-    return options, _with_local_defaults(PipelineOptions(rest), {word.split("=")[0] for word in rest})
+    given = {word.split("=")[0] for word in rest}
+    beam_options = runners.complete(
+        PipelineOptions(rest), given, storage.absolute(options.input), storage.absolute(options.output)
+    )
+    return options, beam_options
 
 
 def selection_of(options: argparse.Namespace) -> Selection:
@@ -186,35 +189,5 @@ def check_beam_options(rest: Sequence[str], own: argparse.ArgumentParser) -> Non
         raise InputError(f"{unread[0]!r} belongs to no option; --help lists this job's options")
 
 
-def _runner_name(name: str | None) -> str:
-    """A runner's full name. Beam takes `direct`, too, and classes of other packages by their path."""
-    if name is None or "." in name:
-        return name or LOCAL_RUNNER
-    known = {runner.lower(): runner for runner in StandardOptions.KNOWN_RUNNER_NAMES}
-    found = known.get(name.lower()) or known.get(f"{name.lower()}runner")
-    if found is None:
-        near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.0)[0]
-        raise InputError(f"unknown runner {name}; did you mean {known[near]}?")
-    return LOCAL_RUNNER if found == "SwitchingDirectRunner" else found
-
-
 def _option_classes(base: type[PipelineOptions]) -> list[type[PipelineOptions]]:
     return [cls for sub in base.__subclasses__() for cls in (sub, *_option_classes(sub))]
-
-
-def _with_local_defaults(options: PipelineOptions, given: set[str]) -> PipelineOptions:
-    """All cores where nothing else is said, and always the same local runner.
-
-    DirectRunner would download and try another runner (Prism) first, and fall back where it cannot: which one a user
-    gets would depend on the network. Naming a compatible version keeps it to the runner that the tests use.
-    """
-    standard, direct = options.view_as(StandardOptions), options.view_as(DirectOptions)
-    standard.runner = _runner_name(standard.runner)
-    if standard.runner == LOCAL_RUNNER:
-        if "--direct_num_workers" not in given:
-            direct.direct_num_workers = 0  # Beam's word for one a core
-        if "--direct_running_mode" not in given and direct.direct_num_workers != 1:
-            direct.direct_running_mode = "multi_processing"
-        streaming = options.view_as(StreamingOptions)
-        streaming.update_compatibility_version = streaming.update_compatibility_version or beam_version
-    return options

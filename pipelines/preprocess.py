@@ -7,10 +7,11 @@ import sys
 from collections.abc import Sequence
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
-from apache_beam.runners.runner import PipelineState
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from pipelines import options as command_line
+from pipelines import runners
 from pipelines.inputs import list_films, read_descriptions
 from pipelines.rehearsal import rehearse
 from pipelines.summary import Outcome, table
@@ -40,7 +41,7 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
         RunFailed: it started and no data set came of it.
     """
     options, beam_options = command_line.parse(argv)
-    _set_log_level(beam_options.view_as(StandardOptions).runner == command_line.LOCAL_RUNNER)
+    _set_log_level(runners.is_local(beam_options))
     input_root, output_root = storage.absolute(options.input), storage.absolute(options.output)
     plan = _plan(options, input_root, output_root)
     if options.dry_run:
@@ -50,6 +51,11 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     if _is_finished(recipe, options.force):
         log.say(f"{output_root} already holds this data set, made with the same input and options; nothing to do\n")
     else:
+        _clear(recipe)
+        if template := runners.template_of(beam_options):
+            _run(plan, recipe, options.canvas, beam_options)
+            log.say(f"the job is described in {template} and has not run; start it on Dataflow")
+            return
         _make(plan, recipe, options.canvas, beam_options, log)
     storage.delete_folder(recipe.staging)  # also of a run that was killed just after it had published
     log.say(table(_read_outcome(recipe, plan)))
@@ -85,20 +91,34 @@ def _set_log_level(local: bool) -> None:
         logging.getLogger("apache_beam.runners.portability.local_job_service").setLevel(logging.ERROR)
 
 
+def _clear(recipe: Recipe) -> None:
+    """Makes room for a run.
+
+    Raises:
+        InputError: the output root cannot be written to.
+    """
+    storage.check_writable(recipe.output_root, "--output")
+    storage.delete_folder(recipe.staging)
+
+
+def _run(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: PipelineOptions) -> PipelineResult:
+    pipeline = beam.Pipeline(options=beam_options)
+    build(pipeline, plan, recipe, canvas)
+    return pipeline.run()
+
+
 def _make(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: PipelineOptions, log: Log) -> None:
     """Runs the job; the data set is published when this returns.
 
     Raises:
-        InputError: the output root cannot be written to.
         RunFailed: the job failed, or too many mammograms were rejected.
     """
-    storage.check_writable(recipe.output_root, "--output")
-    storage.delete_folder(recipe.staging)
-    pipeline = beam.Pipeline(options=beam_options)
-    build(pipeline, plan, recipe, canvas)
     often = 1.0 if storage.is_local(recipe.output_root) else 10.0
     with log.watch("preparing images", len(plan.films), lambda: publish.count_staged(recipe), often) as bar:
-        state = pipeline.run().wait_until_finish()
+        try:
+            state = _run(plan, recipe, canvas, beam_options).wait_until_finish()
+        except RuntimeError as error:  # Beam's word for a job that failed; its last line is the cause
+            raise RunFailed(f"the Beam job failed and left no data set: {str(error).strip().splitlines()[-1]}") from error
         if state != PipelineState.DONE:
             raise RunFailed(f"the Beam job ended in state {state} and left no data set; its messages above say why")
         verdict = publish.read_verdict(recipe)

@@ -108,7 +108,7 @@ def test_every_name_of_the_local_runner_is_the_same_runner(name):
 
 def test_other_runners_and_given_workers_are_left_as_they_are():
     required = ["--input=i", "--output=o", "--train_csv=a", "--test_csv=b"]
-    assert parse([*required, "--runner=dataflow"])[1].get_all_options()["runner"] == "DataflowRunner"
+    assert parse([*required, "--runner=flink"])[1].get_all_options()["runner"] == "FlinkRunner"
     assert parse([*required, "--runner=some.package.Runner"])[1].get_all_options()["runner"] == "some.package.Runner"
     one = parse([*required, "--direct_num_workers=1"])[1].get_all_options()
     assert (one["direct_num_workers"], one["direct_running_mode"]) == (1, "in_memory")
