@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-page tuning lint lock clean
+.PHONY: setup demo test test-page test-flink tuning lint lock clean
 
 setup: .venv/train.stamp
 
@@ -19,6 +19,14 @@ test: .venv/dev.stamp lint
 test-page: .venv/dev.stamp
 	npm ci --no-audit --no-fund --silent --prefix tests/page
 	$(BIN)/python -m pytest tests/test_report.py -k browser
+
+# The job on a real Flink cluster: wants Java 11 or 17 and Maven; `make test` leaves it out where its jars are not.
+test-flink: .venv/dev.stamp tests/flink/jars
+	$(BIN)/python -m pytest tests/test_flink.py
+
+tests/flink/jars: tests/flink/pom.xml
+	mvn -q -B -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=jars
+	touch $@
 
 tuning: .venv/train.stamp
 	$(BIN)/python benchmarks/tuning.py demo/tuning

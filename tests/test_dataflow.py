@@ -6,7 +6,6 @@ environment made from the declared requirements alone, with the staged package a
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -17,6 +16,7 @@ import pytest
 
 from pipelines import runners
 from preprocess.errors import InputError
+from tests.environments import copy_project, install, make_environment
 from tests.films import LAYOUTS, Described, random_film, write_csv
 from tests.test_preprocess import tree
 
@@ -83,23 +83,7 @@ def requirements(staged, tmp_path_factory):
         (info,) = [name for name in package.getnames() if name.count("/") == 1 and name.endswith("PKG-INFO")]
         declared = BytesHeaderParser().parse(package.extractfile(info)).get_all("Requires-Dist")
     worker = [line for line in declared if "extra ==" not in line]
-    environment = tmp_path_factory.mktemp("environment") / "venv"
-    uv = Path(sys.executable).with_name("uv")
-    assert run([uv, "venv", "-q", "--seed", "--python", sys.executable, environment]).returncode == 0
-    python = environment / "bin/python"
-    installed = run(
-        [uv, "pip", "install", "-q", "--python", python, "-c", ROOT / "requirements/dev.txt", "setuptools", *worker]
-    )
-    assert installed.returncode == 0, installed.stderr
-    return python
-
-
-def install(python, package):
-    """As a worker does it: the package alone, and from no index."""
-    command = [python, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--no-build-isolation",
-               "--force-reinstall", package]  # fmt: skip
-    installed = run(command, folder="/")
-    assert installed.returncode == 0, installed.stderr
+    return make_environment(tmp_path_factory.mktemp("environment") / "venv", ["setuptools", *worker])
 
 
 def test_the_job_is_described_as_its_user_would_want_it(staged):
@@ -141,11 +125,8 @@ def test_what_was_staged_runs_in_a_fresh_environment(cloud, staged, requirements
 def test_a_package_that_lacks_a_module_fails(cloud, staged, requirements, tmp_path):
     """The replay sees the staged package and nothing else: without a module of it, it must not succeed."""
     store, environment = cloud
-    copy = tmp_path / "copy"
-    for name in ("preprocess", "pipelines", "trainer"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, copy)
+    (tmp_path / "copy").mkdir()
+    copy = copy_project(tmp_path / "copy")
     settings = (copy / "pyproject.toml").read_text()
     lacking = settings.replace('include = ["preprocess*",', 'include = ["preprocess",')  # not preprocess.stores
     assert lacking != settings
