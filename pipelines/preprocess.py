@@ -118,7 +118,9 @@ def _make(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: Pipelin
         try:
             state = _run(plan, recipe, canvas, beam_options).wait_until_finish()
         except RuntimeError as error:  # Beam's word for a job that failed; its last line is the cause
-            raise RunFailed(f"the Beam job failed and left no data set: {str(error).strip().splitlines()[-1]}") from error
+            raise RunFailed(
+                f"the Beam job failed and left no data set: {str(error).strip().splitlines()[-1]}"
+            ) from error
         if state != PipelineState.DONE:
             raise RunFailed(f"the Beam job ended in state {state} and left no data set; its messages above say why")
         verdict = publish.read_verdict(recipe)

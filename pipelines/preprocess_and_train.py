@@ -5,17 +5,22 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
+
 from pipelines import options as preparation
 from pipelines.stages import Stage, describe, run_stages
+from pipelines.vertex_options import add_vertex_options
 from preprocess import schema, storage
 from preprocess.command import exit_status
 from preprocess.errors import InputError
 from preprocess.log import Log
+from preprocess.stores.gcs import SCHEME
 from trainer import options as training
 from trainer.tpu_model import add_tpu_options
 
 GPU, TPU, BOTH = "gpu", "tpu", "both"
-OWN_FLAGS = {"--trainer", "--dry_run"}
+HERE, VERTEX = "here", "vertex"
+OWN_FLAGS = {"--trainer", "--train_on", "--dry_run"}
 MODEL_DIR_FLAGS = {"--model_dir", "--job-dir", "--job_dir"}
 
 
@@ -52,6 +57,7 @@ def plan(options: argparse.Namespace, words: Sequence[str]) -> list[Stage]:
     output = options.output
     for_both, rest = split_words(words, _flags(training.add_training_options) - MODEL_DIR_FLAGS)
     for_tpu, rest = split_words(rest, _flags(add_tpu_options))
+    for_vertex, rest = split_words(rest, _flags(add_vertex_options))
     _, for_data = split_words(rest, OWN_FLAGS | MODEL_DIR_FLAGS)
     parameters = preparation.parameters_of(options)
     folders = _model_folders(options)
@@ -59,8 +65,11 @@ def plan(options: argparse.Namespace, words: Sequence[str]) -> list[Stage]:
     for trainer, folder in folders.items():
         data = {GPU: _folders, TPU: _records}[trainer](output, parameters)
         own = for_tpu if trainer == TPU else []
-        name = f"train and evaluate {trainer}_model"
-        stages.append(Stage(name, f"trainer.{trainer}_model", [*data, f"--model_dir={folder}", *for_both, *own]))
+        name, module, told = f"train and evaluate {trainer}_model", f"trainer.{trainer}_model", []
+        if options.train_on == VERTEX:
+            name, module = f"{name} on Vertex AI", "pipelines.vertex"
+            told = ["submit", "--wait", f"--trainer={trainer}", *_whose(options), *for_vertex]
+        stages.append(Stage(name, module, [*told, *data, f"--model_dir={folder}", *for_both, *own]))
     return [*stages, Stage("report", "pipelines.report", [output, "--model_dir", *folders.values()])]
 
 
@@ -98,6 +107,10 @@ def _contract(parameters: Mapping) -> list[str]:
     ]
 
 
+def _whose(options: argparse.Namespace) -> list[str]:
+    return [f"--project={options.cloud.project}", f"--region={options.cloud.region}"]
+
+
 def _model_folders(options: argparse.Namespace) -> dict[str, str]:
     """Trainer -> its folder: the one that is named, or one in it for each of two."""
     if options.trainer != BOTH:
@@ -123,11 +136,17 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
         "--trainer", choices=(GPU, TPU, BOTH), required=True,
         help="train from the PNGs (gpu), from the TFRecords (tpu), or each; both are the same model",
     )  # fmt: skip
+    parser.add_argument(
+        "--train_on", choices=(HERE, VERTEX), default=HERE,
+        help="this machine, or Vertex AI, of --project in --region; the data set and the model are then on gs://",
+    )  # fmt: skip
     preparation.add_options(parser)
     training.add_training_options(parser)
     add_tpu_options(parser)
+    add_vertex_options(parser)
     options, rest = parser.parse_known_args(words)
     preparation.check_beam_options(rest, parser)
+    options.cloud = PipelineOptions(rest).view_as(GoogleCloudOptions)
     options.model_dir = os.path.expanduser(training.model_dir_of(options))
     options.output = os.path.expanduser(options.output)
     if f"{storage.absolute(options.model_dir)}/".startswith(f"{storage.absolute(options.output)}/"):
@@ -137,9 +156,26 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
         )
     if options.trainer == GPU and (strange := split_words(words, _flags(add_tpu_options))[0]):
         raise InputError(f"{strange[0].split('=')[0]} is an option of tpu_model; choose --trainer tpu or both")
+    strange = split_words(words, _flags(add_vertex_options))[0]
+    if options.train_on == VERTEX:
+        _check_cloud(options)
+    elif strange:
+        raise InputError(f"{strange[0].split('=')[0]} is an option of Vertex AI; choose --train_on vertex")
     if options.trainer == BOTH and options.rehearse_tpu:
         raise InputError("--rehearse_tpu divides this machine before the other trainer starts; choose --trainer tpu")
     return options
+
+
+def _check_cloud(options: argparse.Namespace) -> None:
+    for flag, path in (("--output", options.output), ("--model_dir", options.model_dir)):
+        if not path.startswith(SCHEME):
+            raise InputError(f"{flag} {path}: Vertex AI does not see it; name a gs:// folder")
+    machine = options.training_machine or options.accelerator or options.tpu_topology or options.image
+    if options.trainer == BOTH and machine:
+        raise InputError(f"{machine} is a machine of one kind; choose --trainer gpu or tpu")
+    for flag, value in (("--project", options.cloud.project), ("--region", options.cloud.region)):
+        if not value:
+            raise InputError(f"no {flag}: --train_on vertex needs --project and --region")
 
 
 def _flags(add_options: Callable[[argparse.ArgumentParser], None]) -> set[str]:

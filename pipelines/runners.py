@@ -18,7 +18,7 @@ from apache_beam.version import __version__ as beam_version
 
 from preprocess import storage
 from preprocess.errors import InputError
-from preprocess.stores.gcs import SCHEME
+from preprocess.stores.gcs import SCHEME, bucket_of
 
 LOCAL_RUNNER, DATAFLOW_RUNNER = "DirectRunner", "DataflowRunner"
 SETUP_FILE = Path(__file__).parents[1] / "setup.py"
@@ -79,7 +79,7 @@ def _complete_dataflow(options: PipelineOptions, given: set[str], input_root: st
         if not value:
             raise InputError(f"no {flag}: {DATAFLOW_RUNNER} needs --project and --region")
     if not cloud.temp_location:
-        cloud.temp_location = storage.join(SCHEME + output_root.removeprefix(SCHEME).split("/")[0], "dataflow-temp")
+        cloud.temp_location = storage.join(bucket_of(output_root), "dataflow-temp")
     if not setup.setup_file:
         if not SETUP_FILE.exists():
             raise InputError(f"{SETUP_FILE}: is not there, and workers install the job from it; name a --setup_file")

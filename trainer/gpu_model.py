@@ -17,6 +17,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return exit_status(lambda: run(argv, Log()))
 
 
+def check(argv: Sequence[str]) -> None:
+    """Reads a command line without running it, for who starts it elsewhere.
+
+    Raises:
+        InputError: it is wrong; or SystemExit, argparse having said so.
+    """
+    command_line.parse(_parser(), argv)
+
+
 def run(argv: Sequence[str] | None, log: Log) -> None:
     """Reads the folders, then trains on GPUs, on several workers, or on the CPU.
 

@@ -4,7 +4,7 @@ DIR/training.json           what the checkpoints belong to
 DIR/ckpt-<step>.*           the last two checkpoints, and `checkpoint`, which names them
 DIR/history.csv             a row a step, and speed.csv, a row every 50
 DIR/metrics.json            the last evaluation, and predictions.csv, a row an image
-DIR/tensorboard/            scalars and images
+DIR/tensorboard/            scalars and images; of a gs:// folder, they go where the environment says instead
 DIR/model.keras, DIR/export/
 """
 
@@ -24,6 +24,7 @@ HISTORY_COLUMNS = ("step", "loss", "accuracy", "learning_rate")
 SPEED_COLUMNS = ("step", "steps_per_second", "images_per_second", "device")
 PREDICTIONS_FILE, KERAS_FILE, EXPORT_FOLDER, BOARD_FOLDER = "predictions.csv", "model.keras", "export", "tensorboard"
 CHECKPOINT_INDEX = "checkpoint"
+STREAM_VARIABLE = "AIP_TENSORBOARD_LOG_DIR"  # a job on Vertex AI has it where a TensorBoard instance looks on
 _NEEDED = (IDENTITY_FILE, HISTORY_FILE, SPEED_FILE, CHECKPOINT_INDEX)  # of a copy: what a run goes on from, with ckpt-*
 _UNFINISHED = ".unfinished"
 
@@ -49,11 +50,17 @@ class ModelDir:
         for names in ([n for n in changed if n != CHECKPOINT_INDEX], [n for n in changed if n == CHECKPOINT_INDEX]):
             for _ in storage.map_items(self._upload, names, local=False):
                 pass  # the error of a thread is raised here
-        storage.delete(storage.join(self.path, name) for name in self._published.keys() - present.keys())
+        storage.delete(self._target(name) for name in self._published.keys() - present.keys())
         self._published = present
 
     def _upload(self, name: str) -> None:
-        storage.upload(str(self.local / name), storage.join(self.path, name))
+        storage.upload(str(self.local / name), self._target(name))
+
+    def _target(self, name: str) -> str:
+        stream = os.environ.get(STREAM_VARIABLE)
+        if stream and name.startswith(f"{BOARD_FOLDER}/"):
+            return storage.join(stream, name.removeprefix(f"{BOARD_FOLDER}/"))
+        return storage.join(self.path, name)
 
     def fetch(self) -> None:
         """Downloads what a run goes on from."""

@@ -20,6 +20,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return exit_status(lambda: run(argv, Log()))
 
 
+def check(argv: Sequence[str]) -> None:
+    """Reads a command line without running it, for who starts it elsewhere.
+
+    Raises:
+        InputError: it is wrong; or SystemExit, argparse having said so.
+    """
+    command_line.parse(_parser(), argv)
+
+
 def run(argv: Sequence[str] | None, log: Log) -> None:
     """Reads the records, then trains on a TPU, or without one on what there is.
 

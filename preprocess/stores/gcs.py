@@ -35,6 +35,11 @@ _NO_BUCKET = "there is no bucket of this name"
 _NO_OBJECT = "there is no such object"
 
 
+def bucket_of(path: str) -> str:
+    """gs://bucket/a/b -> gs://bucket."""
+    return SCHEME + _split(path)[0]
+
+
 def list_files(root: str) -> Iterator[tuple[str, int]]:
     prefix = _split(f"{root.rstrip('/')}/")[1]
     for blob in _list_blobs(root, prefix):

@@ -1,0 +1,132 @@
+"""Training on Vertex AI: `python -m pipelines.vertex submit|status|logs|cancel --help`."""
+
+import argparse
+import hashlib
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from urllib.parse import quote
+
+from google.cloud.aiplatform_v1.types import CustomJob
+
+from pipelines import trainer_package, vertex_job
+from pipelines.trainer_package import GPU, TPU
+from pipelines.vertex_options import add_vertex_options
+from pipelines.vertex_service import Jobs, read_log, word
+from preprocess import storage
+from preprocess.command import exit_status
+from preprocess.errors import InputError
+from preprocess.log import Log
+from preprocess.stores.gcs import SCHEME, bucket_of
+from trainer.options import Defaults
+
+CONSOLE = "https://console.cloud.google.com"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status, see `preprocess.command`."""
+    return exit_status(lambda: run(argv, Log()))
+
+
+def run(argv: Sequence[str] | None, log: Log) -> None:
+    """Submits a training, or asks about one.
+
+    Raises:
+        InputError: the command line is wrong, or there is no sign-in.
+        RunFailed: the service refuses, or the job that was waited for did not succeed.
+    """
+    parser = _parser()
+    options, rest = parser.parse_known_args(argv)
+    if options.command == "submit":
+        _submit(options, rest, log)
+        return
+    if rest:
+        raise InputError(f"{rest[0]!r} belongs to no option of {options.command}; --help lists them")
+    jobs = Jobs(options.project, options.region, options.api_endpoint)
+    if options.command == "status":
+        log.say(_status(jobs.get(options.job)))
+    elif options.command == "cancel":
+        jobs.cancel(options.job)
+        log.say(f"{jobs.full_name(options.job)}: asked to stop; a training keeps its last step")
+    else:
+        for line in read_log(options.project, _number(options.job), options.logging_endpoint):
+            log.say(line)
+
+
+def _submit(options: argparse.Namespace, rest: Sequence[str], log: Log) -> None:
+    model_dir = options.model_dir.rstrip("/")
+    for flag, path in (("--model_dir", model_dir), ("--staging", options.staging or SCHEME)):
+        if not path.startswith(SCHEME):
+            raise InputError(f"{flag} {path}: Vertex AI does not see it; name a gs:// folder")
+    staging = options.staging.rstrip("/") or storage.join(bucket_of(model_dir), "vertex-staging")
+    arguments = [f"--model_dir={model_dir}", *rest]
+    import_module(f"trainer.{options.trainer}_model").check(arguments)
+    name = options.display_name or f"breast-density {options.trainer}_model"
+    with tempfile.TemporaryDirectory() as folder:
+        package = trainer_package.build(Path(folder), options.trainer)
+        digest = hashlib.sha256(package.read_bytes()).hexdigest()[:16]
+        target = storage.join(staging, f"{digest}/{package.name}")
+        job = vertex_job.describe(options, name, target, arguments, model_dir)
+        if options.dry_run:
+            log.say(vertex_job.as_json(job))
+            return
+        storage.check_writable(staging, "--staging")
+        storage.upload(str(package), target)
+    jobs = Jobs(options.project, options.region, options.api_endpoint)
+    created = jobs.create(job)
+    log.say(f"{created.name}\n{_links(created.name, options, model_dir)}")
+    if options.wait:
+        jobs.wait(created.name, options.poll_seconds, log)
+
+
+def _status(job: CustomJob) -> str:
+    times = {"created": job.create_time, "started": job.start_time, "ended": job.end_time}
+    lines = [f"{job.name}: {word(job)}"]
+    lines += [f"{name:8} {moment:%Y-%m-%d %H:%M:%S} UTC" for name, moment in times.items() if moment]
+    return "\n".join(lines + [f"error    {job.error.message}"] * bool(job.error.message))
+
+
+def _links(name: str, options: argparse.Namespace, model_dir: str) -> str:
+    query = quote(f'resource.labels.job_id="{_number(name)}"')
+    pages = {
+        "job": f"vertex-ai/locations/{options.region}/training/{_number(name)}?project={options.project}",
+        "logs": f"logs/query;query={query}?project={options.project}",
+        "model": f"storage/browser/{quote(model_dir.removeprefix(SCHEME))}?project={options.project}",
+    }
+    return "\n".join(f"{what:5} {CONSOLE}/{page}" for what, page in pages.items())
+
+
+def _number(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.vertex", description="Trains on Vertex AI, and tells how it goes.", allow_abbrev=False
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    submit = commands.add_parser(
+        "submit", formatter_class=Defaults, allow_abbrev=False, help="build, upload and start a training",
+        epilog="All other options are those of trainer.gpu_model or trainer.tpu_model.",
+    )  # fmt: skip
+    submit.add_argument("--trainer", choices=(GPU, TPU), required=True, help="which of the two, and which accelerator")
+    submit.add_argument("--model_dir", required=True, metavar="GS", help="gs:// folder of the model; taken up again")
+    submit.add_argument("--wait", action="store_true", help="until it has ended; fail if it does")
+    submit.add_argument("--dry_run", action="store_true", help="print the job as it would be sent; nothing is uploaded")
+    add_vertex_options(submit)
+    about = {"status": "how a job stands", "logs": "what it has written", "cancel": "stop it"}
+    for name, use in about.items():
+        command = commands.add_parser(name, help=use, formatter_class=Defaults, allow_abbrev=False)
+        command.add_argument("job", metavar="JOB", help="its name, or its number alone")
+        command.add_argument("--api_endpoint", default="", metavar="HOST", help="of Vertex AI")
+        command.add_argument("--logging_endpoint", default="", metavar="HOST", help="of Cloud Logging")
+    for command in commands.choices.values():
+        command.add_argument("--project", required=True, metavar="P", help="Google Cloud project")
+        command.add_argument("--region", required=True, metavar="R", help="e.g. us-central1")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

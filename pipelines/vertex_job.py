@@ -1,0 +1,106 @@
+"""A training on Vertex AI as its service is told of it: a custom job of one machine with an accelerator."""
+
+import argparse
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from google.cloud.aiplatform_v1.types import (
+    AcceleratorType,
+    CustomJob,
+    CustomJobSpec,
+    DiskSpec,
+    EnvVar,
+    GcsDestination,
+    MachineSpec,
+    PythonPackageSpec,
+    WorkerPoolSpec,
+)
+
+from pipelines.trainer_package import GPU, TPU
+from preprocess.errors import InputError
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a training gets where its user says nothing.
+
+    Attributes:
+        topology: how many TPU chips, as Google names them; empty for a GPU.
+    """
+
+    machine_type: str
+    accelerator: str
+    accelerator_count: int
+    topology: str
+    image: str
+
+
+MACHINES = {
+    GPU: Machine("g2-standard-8", "NVIDIA_L4", 1, "", "us-docker.pkg.dev/vertex-ai/training/tf-gpu.2-17.py310:latest"),
+    TPU: Machine(
+        "ct5lp-hightpu-4t", "", 0, "2x2", "us-docker.pkg.dev/vertex-ai/training/tf-cpu.2-17.py310:latest"
+    ),
+}  # fmt: skip
+DISK_GB = 100
+
+
+def describe(
+    options: argparse.Namespace, name: str, package: str, arguments: Sequence[str], model_dir: str
+) -> CustomJob:
+    """The job.
+
+    Args:
+        options: `--trainer` and those of `vertex_options`.
+        name: as people see it.
+        package: gs:// path of the trainers' package.
+        arguments: of the trainer.
+        model_dir: gs:// folder; what is streamed to TensorBoard goes there, too.
+
+    Raises:
+        InputError: Vertex AI knows no such accelerator.
+    """
+    usual = MACHINES[options.trainer]
+    accelerator = options.accelerator or usual.accelerator
+    own_machine = bool(options.training_machine)
+    machine = MachineSpec(
+        machine_type=options.training_machine or usual.machine_type,
+        accelerator_type=_accelerator(accelerator) if accelerator else None,
+        accelerator_count=(options.accelerator_count or usual.accelerator_count) if accelerator else None,
+        tpu_topology=options.tpu_topology or ("" if own_machine else usual.topology),
+    )
+    program = PythonPackageSpec(
+        executor_image_uri=options.image or usual.image,
+        package_uris=[package],
+        python_module=f"trainer.{options.trainer}_model",
+        args=list(arguments),
+        env=[EnvVar(name="PYTHONUNBUFFERED", value="1")],
+    )
+    pool = WorkerPoolSpec(
+        machine_spec=machine,
+        replica_count=1,
+        python_package_spec=program,
+        disk_spec=DiskSpec(boot_disk_type="pd-ssd", boot_disk_size_gb=DISK_GB),
+    )
+    spec = CustomJobSpec(
+        worker_pool_specs=[pool],
+        service_account=options.service_account,
+        tensorboard=options.tensorboard,
+        base_output_directory=GcsDestination(output_uri_prefix=model_dir),
+    )
+    return CustomJob(display_name=name, job_spec=spec)
+
+
+def _accelerator(name: str) -> AcceleratorType:
+    known = [kind.name for kind in AcceleratorType][1:]
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+        raise InputError(f"--accelerator {name}: Vertex AI knows none of this name; did you mean {near}?")
+    return AcceleratorType[name]
+
+
+def as_json(job: CustomJob) -> str:
+    """The job as it is sent."""
+    return CustomJob.to_json(
+        job, always_print_fields_with_no_presence=False, preserving_proto_field_name=False, use_integers_for_enums=False
+    )
