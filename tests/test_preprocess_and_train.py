@@ -1,6 +1,8 @@
 """The chained command, through `main(argv)` and as processes that are killed."""
 
 import json
+import os
+import re
 import shlex
 import signal
 import subprocess
@@ -11,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from pipelines import preprocess, preprocess_and_train, report, verify
+from tests.environments import ROOT
 from tests.films import Described, as_in_csv, random_film, write_csv
 from trainer import gpu_model, tpu_model
 
@@ -233,3 +236,29 @@ def test_the_readers_of_help_see_every_option(capsys):
     said = capsys.readouterr().out
     for option in ("--train_csv", "--canvas", "--training_steps", "--tpu_zone", "--trainer", "--force"):
         assert option in said
+
+
+def test_the_two_ways_have_the_same_steps():
+    def run(script, *words):
+        command = [f"pipelines/{script}", *words, "--dry_run"]
+        return subprocess.run(
+            command, cwd=ROOT, env=os.environ | {"PYTHON": sys.executable}, capture_output=True, text=True, check=True
+        ).stdout
+
+    local = run("run-local", "/films", "/csv", "/out", "--batch_size=32")
+    cloud = run("run-cloud", "gs://b/films", "gs://b/csv", "gs://b/out", "p-abc", "us-central1", "--batch_size=32")
+    assert re.findall(r"^\d+\. (.*)", local, re.MULTILINE) == [
+        "preprocess", "verify", "train and evaluate gpu_model", "report",
+    ]  # fmt: skip
+    assert re.findall(r"^\d+\. (.*)", cloud, re.MULTILINE) == [
+        "preprocess", "verify", "train and evaluate gpu_model on Vertex AI", "report",
+    ]  # fmt: skip
+    assert "--runner=DataflowRunner --project=p-abc --region=us-central1" in cloud
+    assert "python -m pipelines.vertex submit --wait --trainer=gpu --project=p-abc --region=us-central1" in cloud
+
+
+@pytest.mark.parametrize("script", ["run-local", "run-cloud"])
+def test_a_script_says_what_it_wants(script):
+    ran = subprocess.run([f"pipelines/{script}", "x"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert ran.stderr.startswith(f"usage: pipelines/{script}")
