@@ -3,19 +3,18 @@
 import argparse
 import hashlib
 import multiprocessing
-import shutil
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from pathlib import Path
+from fnmatch import fnmatchcase
 
 import numpy as np
 
 from pipelines.inputs import read_descriptions
 from pipelines.sample import descriptions, dicom_files
 from pipelines.sample.breast import synthesize_film
-from preprocess import schema
+from preprocess import schema, storage
 from preprocess.cases import gather, name_fault, path_fault
 from preprocess.command import exit_status
 from preprocess.errors import InputError
@@ -36,7 +35,7 @@ TYPICAL_HEIGHT = (5300, 400)  # mean and standard deviation
 class FilmJob:
     """One film to write, with its crops and masks: what a worker process is handed."""
 
-    root: Path
+    root: str
     case: str
     image_path: str
     density: int
@@ -59,21 +58,24 @@ def run(options: argparse.Namespace, log: Log) -> None:
     Raises:
         InputError: the folder holds something else, or a case description cannot be read.
     """
-    root = Path(options.output)
+    root = storage.absolute(options.output)
     if options.from_csv:
         jobs = _jobs_from_csv(options, root)
     else:
         cases = descriptions.make_cases(options.patients, options.seed)
         jobs = _jobs_of(cases, options, root)
     _clear(root)
-    (root / NOTICE_FILE).write_text(NOTICE)
+    storage.write(storage.join(root, NOTICE_FILE), NOTICE.encode())
     if not options.from_csv:
         for kind in descriptions.HEADERS:
             for split in schema.SPLITS:
                 chosen = [case for case in cases if (case.kind, case.split) == (kind, split)]
-                (root / descriptions.csv_name(kind, split)).write_text(descriptions.csv_text(kind, chosen))
+                table = descriptions.csv_text(kind, chosen).encode()
+                storage.write(storage.join(root, descriptions.csv_name(kind, split)), table)
     _write_films(jobs, log)
-    log.say(f"{len(jobs):,} synthetic films in {root}. The job on them:\n\n{_next_command(options, len(jobs))}")
+    log.say(
+        f"{len(jobs):,} synthetic films in {options.output}. The job on them:\n\n{_next_command(options, len(jobs))}"
+    )
 
 
 def write_film(job: FilmJob) -> None:
@@ -87,7 +89,7 @@ def write_film(job: FilmJob) -> None:
     pixels = synthesize_film(size, job.density, job.side, job.view, rng)
     _, study, series, _ = job.image_path.split("/")
     path = dicom_files.descriptive_path(job.case, study, series, dicom_files.FULL)
-    dicom_files.write_dicom(job.root / path, pixels, job.case, study, series, dicom_files.FULL)
+    dicom_files.write_dicom(storage.join(job.root, path), pixels, job.case, study, series, dicom_files.FULL)
     for number in range(1, job.abnormalities + 1):
         _write_abnormality(job, number, pixels, rng)
 
@@ -102,7 +104,7 @@ def _write_abnormality(job: FilmJob, number: int, pixels: np.ndarray, rng: np.ra
     case = f"{job.case}_{number}"
     study, series = (descriptions.uid(job.case, number, name) for name in ("study", "series"))
     for image, description, file in ((mask, dicom_files.MASK, 1), (crop, dicom_files.CROP, 2)):
-        path = job.root / dicom_files.descriptive_path(case, study, series, description, file)
+        path = storage.join(job.root, dicom_files.descriptive_path(case, study, series, description, file))
         dicom_files.write_dicom(path, image, case, study, series, description)
 
 
@@ -113,7 +115,7 @@ def _write_films(jobs: Sequence[FilmJob], log: Log) -> None:
             written.result()
 
 
-def _jobs_of(cases: Sequence[descriptions.SampleCase], options: argparse.Namespace, root: Path) -> list[FilmJob]:
+def _jobs_of(cases: Sequence[descriptions.SampleCase], options: argparse.Namespace, root: str) -> list[FilmJob]:
     return [
         FilmJob(root, c.case, c.image_path, c.density, c.side, c.view, c.abnormalities, options.seed, options.full_size)
         for c in cases
@@ -121,7 +123,7 @@ def _jobs_of(cases: Sequence[descriptions.SampleCase], options: argparse.Namespa
     ]
 
 
-def _jobs_from_csv(options: argparse.Namespace, root: Path) -> list[FilmJob]:
+def _jobs_from_csv(options: argparse.Namespace, root: str) -> list[FilmJob]:
     """One film for every mammogram that real case descriptions name, whatever its density."""
     named = gather(read_descriptions(options.from_csv, schema.TRAIN))
     for mammogram in named:
@@ -143,19 +145,18 @@ def _jobs_from_csv(options: argparse.Namespace, root: Path) -> list[FilmJob]:
     ]
 
 
-def _clear(root: Path) -> None:
+def _clear(root: str) -> None:
     """Makes the folder, or removes the earlier sample in it."""
-    if root.exists() and any(root.iterdir()):
-        if not (root / NOTICE_FILE).exists():
-            raise InputError(f"{root}: is not empty and holds no sample; choose another --output")
-        shutil.rmtree(root / "CBIS-DDSM", ignore_errors=True)
-        for file in root.glob("*_case_description_*_set.csv"):
-            file.unlink()
-    root.mkdir(parents=True, exist_ok=True)
+    storage.check_writable(root, "--output")
+    held = storage.list_files(root)
+    if held and NOTICE_FILE not in held:
+        raise InputError(f"{root}: is not empty and holds no sample; choose another --output")
+    storage.delete_folder(storage.join(root, "CBIS-DDSM"))
+    storage.delete(storage.join(root, file) for file in held if fnmatchcase(file, "*_case_description_*_set.csv"))
 
 
 def _next_command(options: argparse.Namespace, films: int) -> str:
-    csvs = options.output if not options.from_csv else str(Path(options.from_csv[0]).parent)
+    csvs = options.output if not options.from_csv else options.from_csv[0].rpartition("/")[0] or "."
     tolerance = "" if options.from_csv or films >= 40 else " --max_rejected 0.2"  # two bad cases weigh more then
     return (
         f"python -m pipelines.preprocess --input {options.output} --output OUT{tolerance} \\\n"
@@ -170,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--output", required=True, metavar="DIR", help="folder to write to")
+    add("--output", required=True, metavar="DIR", help="folder or gs:// prefix to write to")
     add("--patients", type=_patients, default=40, help="about three films each (default %(default)s)")
     add("--seed", type=int, default=0, help="another seed, another sample (default %(default)s)")
     add("--full_size", action="store_true", help="films as large as the real ones, about 30 MB each")

@@ -5,9 +5,10 @@ import json
 import socket
 import struct
 import threading
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+from tests.cloud import serving
 
 RESET, CUT = "reset", "cut"  # the connection breaks before an answer, or in the middle of its body
 
@@ -76,14 +77,6 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
 def proxy(upstream, fault):
-    server = Proxy(upstream, fault)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    """A proxy that answers while the context is open."""
+    return serving(Proxy(upstream, fault))

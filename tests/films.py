@@ -163,3 +163,11 @@ def area_reference(pixels, canvas, size):
 def nearest_reference(pixels, canvas, size):
     """What Pillow's NEAREST gives on the padded canvas, (h, w) uint16."""
     return np.asarray(Image.fromarray(padded(pixels, canvas)).resize(size[::-1], Image.Resampling.NEAREST))
+
+
+def write_download(root, train, test, layouts):
+    """Descriptions in `csv/`, and a random film for each in `images/`, in each layout in turn."""
+    for name, described in (("train", train), ("test", test)):
+        write_csv(root / f"csv/{name}.csv", described)
+    for number, film in enumerate(train + test):
+        LAYOUTS[layouts[number % len(layouts)]](root / "images", film, random_film(number))

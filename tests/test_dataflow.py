@@ -16,8 +16,9 @@ import pytest
 
 from pipelines import runners
 from preprocess.errors import InputError
+from tests.cloud import objects, upload
 from tests.environments import copy_project, install, make_environment
-from tests.films import LAYOUTS, Described, random_film, write_csv
+from tests.films import Described, write_download
 from tests.test_preprocess import tree
 
 ROOT = Path(__file__).parents[1]
@@ -35,7 +36,7 @@ def run(command, environment=None, folder=ROOT):
 
 def submit(environment, out, *words, setup=ROOT):
     command = [sys.executable, "-m", "pipelines.preprocess", "--input=gs://films/in/images", f"--output=gs://films/{out}",
-               "--train_csv=gs://films/in/train.csv", "--test_csv=gs://films/in/test.csv", *CLOUD,
+               "--train_csv=gs://films/in/csv/train.csv", "--test_csv=gs://films/in/csv/test.csv", *CLOUD,
                f"--template_location=gs://films/{out}-job.json", *words]  # fmt: skip
     return run(command, environment, setup)
 
@@ -43,11 +44,7 @@ def submit(environment, out, *words, setup=ROOT):
 @pytest.fixture(scope="module")
 def films(tmp_path_factory):
     root = tmp_path_factory.mktemp("films")
-    write_csv(root / "train.csv", FILMS)
-    write_csv(root / "test.csv", TEST)
-    for number, film in enumerate(FILMS + TEST):
-        layout = ["NBIA classic", "NBIA descriptive", "converted TIFF", "JPEG mirror"][number % 4]
-        LAYOUTS[layout](root / "images", film, random_film(number))
+    write_download(root, FILMS, TEST, ["NBIA classic", "NBIA descriptive", "converted TIFF", "JPEG mirror"])
     return root
 
 
@@ -55,9 +52,7 @@ def films(tmp_path_factory):
 def cloud(bucket, films):
     """A bucket that holds the films, and the environment in which clients find it."""
     store, environment = bucket
-    for path in films.rglob("*"):
-        if path.is_file():
-            store.blob(f"in/{path.relative_to(films)}").upload_from_filename(path)
+    upload(films, store, "in/")
     return store, environment
 
 
@@ -110,13 +105,10 @@ def test_what_was_staged_runs_in_a_fresh_environment(cloud, staged, requirements
     install(requirements, folder / "workflow.tar.gz")
     ran = run([sys.executable, ROOT / "tests/replay.py", folder / "pipeline.pb", requirements], environment, tmp_path)
     assert ran.stdout.strip().endswith("DONE"), ran.stderr
-    written = {
-        blob.name.removeprefix("out/"): blob.download_as_bytes() for blob in store.list_blobs(prefix="out/")
-        if not blob.name.startswith("out/.staging/")
-    }  # fmt: skip
+    written = {n: data for n, data in objects(store, "out/").items() if not n.startswith(".staging/")}
     local = run(
         [sys.executable, "-m", "pipelines.preprocess", "--input", films / "images", "--output", tmp_path / "out",
-         "--train_csv", films / "train.csv", "--test_csv", films / "test.csv", "--direct_num_workers=1"]
+         "--train_csv", films / "csv/train.csv", "--test_csv", films / "csv/test.csv", "--direct_num_workers=1"]
     )  # fmt: skip
     assert local.returncode == 0, local.stderr
     assert written == tree(tmp_path / "out")

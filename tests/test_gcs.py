@@ -1,13 +1,9 @@
 """The command from gs:// to gs://, against a storage emulator on loopback, with the real client libraries."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-from tests.films import LAYOUTS, Described, random_film, write_csv
+from tests.cloud import objects, run, upload
+from tests.films import Described, write_download
 from tests.test_preprocess import tree
 
 TRAIN = [Described(f"Calc-Training_P_0000{n}_LEFT_CC", str(n)) for n in (1, 2, 3, 4)]
@@ -18,21 +14,10 @@ def preprocess(environment, *words):
     return run("pipelines.preprocess", environment, *words)
 
 
-def run(module, environment, *words):
-    argv = [sys.executable, "-m", module, *map(str, words)]
-    root = Path(__file__).parents[1]
-    return subprocess.run(argv, cwd=root, env=os.environ | environment, capture_output=True, text=True, check=False)
-
-
 @pytest.fixture(scope="module")
 def local(tmp_path_factory):
     root = tmp_path_factory.mktemp("local")
-    write_csv(root / "csv/train.csv", TRAIN)
-    write_csv(root / "csv/test.csv", TEST)
-    for number, film in enumerate(TRAIN + TEST):
-        LAYOUTS[["NBIA classic", "converted TIFF", "JPEG mirror"][number % 3]](
-            root / "images", film, random_film(number)
-        )
+    write_download(root, TRAIN, TEST, ["NBIA classic", "converted TIFF", "JPEG mirror"])
     return root
 
 
@@ -43,17 +28,13 @@ def options(root, out):
 
 def test_the_same_bytes_on_gs_as_in_a_folder(bucket, local, tmp_path):
     films, environment = bucket
-    for path in local.rglob("*"):
-        if path.is_file():
-            films.blob(f"in/{path.relative_to(local)}").upload_from_filename(path)
+    upload(local, films, "in/")
     out = "out"
     ran = preprocess(environment, *options("gs://films/in", f"gs://films/{out}"), "--direct_num_workers=2")
     assert ran.returncode == 0, ran.stderr
     expected = preprocess({}, *options(local, tmp_path / "out"), "--direct_num_workers=1")
     assert expected.returncode == 0
-    written = {
-        blob.name.removeprefix(f"{out}/"): blob.download_as_bytes() for blob in films.list_blobs(prefix=f"{out}/")
-    }
+    written = objects(films, f"{out}/")
     assert written == tree(tmp_path / "out")
     verified = run("pipelines.verify", environment, f"gs://films/{out}")
     assert verified.stdout.endswith(
@@ -86,3 +67,14 @@ def test_a_dry_run_on_gs_writes_nothing(bucket, local):
     assert ran.returncode == 0, ran.stderr
     assert "6 mammograms named, 6 matched to a file" in ran.stdout
     assert list(films.list_blobs(prefix="dry")) == []
+
+
+def test_a_sample_on_gs_is_that_of_a_folder(bucket, tmp_path):
+    films, environment = bucket
+    for root in ("gs://films/sample", "gs://films/sample", tmp_path / "sample"):  # twice: the second replaces the first
+        ran = run("pipelines.make_sample", environment, "--output", root, "--patients=8")
+        assert ran.returncode == 0, ran.stderr
+    assert objects(films, "sample/") == tree(tmp_path / "sample")
+    films.blob("taken/x").upload_from_string(b"")
+    refused = run("pipelines.make_sample", environment, "--output", "gs://films/taken", "--patients=8")
+    assert refused.stderr == "error: gs://films/taken: is not empty and holds no sample; choose another --output\n"

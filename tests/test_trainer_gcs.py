@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cloud import upload
 from tests.labelled import FLAGS, labelled_images, write_folder, write_records
 
 ROOT = Path(__file__).parents[1]
@@ -25,9 +26,7 @@ def data(bucket, tmp_path_factory):
         for shard in range(2):
             write_records(root / f"cache/{split}-{shard:05d}-of-00002.tfrecords", names[shard::2], pixels[shard::2],
                           labels[shard::2])  # fmt: skip
-    for path in root.rglob("*"):
-        if path.is_file():
-            films.blob(str(path.relative_to(root))).upload_from_filename(str(path))
+    upload(root, films, "")
     return films, environment, root
 
 

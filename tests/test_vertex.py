@@ -15,8 +15,9 @@ import pytest
 from google.cloud.aiplatform_v1.types import CustomJob
 
 from pipelines import preprocess_and_train, trainer_package, vertex, vertex_job
+from tests.cloud import upload
 from tests.environments import ROOT, install, make_environment
-from tests.films import LAYOUTS, Described, random_film, write_csv
+from tests.films import Described, write_download
 from tests.labelled import FLAGS, labelled_images, write_folder, write_records
 from tests.vertex_service import JOBS, NAME, vertex_service
 
@@ -37,9 +38,7 @@ def cloud(bucket, tmp_path_factory):
         names, pixels, labels = labelled_images(count, seed)
         write_folder(root / "set" / split, names, pixels)
         write_records(root / f"cache/{split}.tfrecords", names, pixels, labels)
-    for path in root.rglob("*"):
-        if path.is_file():
-            films.blob(str(path.relative_to(root))).upload_from_filename(str(path))
+    upload(root, films, "")
     return films, environment
 
 
@@ -225,13 +224,8 @@ def test_the_uploaded_package_trains_in_a_fresh_environment(signed_in, cloud, tm
 
 def test_the_chained_command_hands_training_over(signed_in, tmp_path):
     """From films on gs:// to a page on gs://; the stand-in does what it is told as a machine of Vertex AI would."""
-    write_csv(tmp_path / "train.csv", CASES)
-    write_csv(tmp_path / "test.csv", TEST_CASES)
-    for number, case in enumerate(CASES + TEST_CASES):
-        LAYOUTS["NBIA descriptive"](tmp_path / "images", case, random_film(number))
-    for path in tmp_path.rglob("*"):
-        if path.is_file():
-            signed_in.blob(f"in/{path.relative_to(tmp_path)}").upload_from_filename(path)
+    write_download(tmp_path, CASES, TEST_CASES, ["NBIA descriptive"])
+    upload(tmp_path, signed_in, "in/")
 
     def train(job):
         program = job["jobSpec"]["workerPoolSpecs"][0]["pythonPackageSpec"]
@@ -241,7 +235,7 @@ def test_the_chained_command_hands_training_over(signed_in, tmp_path):
     with vertex_service(["JOB_STATE_RUNNING", "JOB_STATE_SUCCEEDED"], work=train) as service:
         ran = subprocess.run([
             sys.executable, "-m", "pipelines.preprocess_and_train", "--input=gs://films/in/images",
-            "--train_csv=gs://films/in/train.csv", "--test_csv=gs://films/in/test.csv", "--output=gs://films/set-of-in",
+            "--train_csv=gs://films/in/csv/train.csv", "--test_csv=gs://films/in/csv/test.csv", "--output=gs://films/set-of-in",
             "--direct_num_workers=1", "--trainer=gpu", "--train_on=vertex", *WHERE, "--poll_seconds=0",
             f"--api_endpoint={service.url}", "--model_dir=gs://films/models/chained", "--training_steps=2",
             "--batch_size=2", "--image_width=12", "--image_height=16",

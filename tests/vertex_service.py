@@ -1,9 +1,9 @@
 """Vertex AI's job service and Cloud Logging as far as the project asks them, on loopback: what is sent is kept."""
 
 import json
-import threading
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.cloud import serving
 
 JOBS = "/v1/projects/p-abc/locations/us-central1/customJobs"
 NAME = "projects/p-abc/locations/us-central1/customJobs/4242"
@@ -68,14 +68,6 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
 def vertex_service(states=("JOB_STATE_SUCCEEDED",), fault=None, work=lambda _: None):
-    server = Service(states, fault, work)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    """A service that answers while the context is open."""
+    return serving(Service(states, fault, work))

@@ -1,29 +1,23 @@
 """Writing synthetic films, crops and masks as DICOM files, in the folders that the NBIA Data Retriever makes today."""
 
-from pathlib import Path
-
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from pipelines.sample.descriptions import uid
+from preprocess import storage
 
 FULL, CROP, MASK = "full mammogram images", "cropped images", "ROI mask images"
 _STUDY_DATE = "07-20-2016"
 
 
-def descriptive_path(case: str, study: str, series: str, description: str, number: int = 1) -> Path:
+def descriptive_path(case: str, study: str, series: str, description: str, number: int = 1) -> str:
     """The path of an image below the root of a download in the descriptive layout."""
-    return Path(
-        "CBIS-DDSM",
-        case,
-        f"{_STUDY_DATE}-DDSM-NA-{study[-5:]}",
-        f"1.000000-{description}-NA-{series[-5:]}",
-        f"1-{number}.dcm",
-    )
+    folders = f"{_STUDY_DATE}-DDSM-NA-{study[-5:]}/1.000000-{description}-NA-{series[-5:]}"
+    return f"CBIS-DDSM/{case}/{folders}/1-{number}.dcm"
 
 
-def write_dicom(path: Path, pixels: np.ndarray, case: str, study: str, series: str, description: str) -> None:
+def write_dicom(path: str, pixels: np.ndarray, case: str, study: str, series: str, description: str) -> None:
     """Writes a Secondary Capture image: MONOCHROME2, uncompressed, unsigned.
 
     Args:
@@ -32,7 +26,7 @@ def write_dicom(path: Path, pixels: np.ndarray, case: str, study: str, series: s
     bits = 8 * pixels.itemsize
     dataset = Dataset()
     dataset.SOPClassUID = SecondaryCaptureImageStorage
-    dataset.SOPInstanceUID = uid(series, path.name)
+    dataset.SOPInstanceUID = uid(series, path.rpartition("/")[2])
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, series
     dataset.Modality, dataset.BodyPartExamined = "MG", "BREAST"
     dataset.PatientID = case  # the real files name the case here, too
@@ -48,5 +42,5 @@ def write_dicom(path: Path, pixels: np.ndarray, case: str, study: str, series: s
     dataset["PixelData"].VR = "OW" if bits == 16 else "OB"
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    path.parent.mkdir(parents=True, exist_ok=True)
-    dataset.save_as(path, enforce_file_format=True)
+    with storage.open_for_writing(path) as stream:
+        dataset.save_as(stream, enforce_file_format=True)
