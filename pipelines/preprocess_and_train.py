@@ -9,7 +9,7 @@ from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOpt
 
 from pipelines import options as preparation
 from pipelines.stages import Stage, describe, run_stages
-from pipelines.vertex_options import add_vertex_options
+from pipelines.vertex_ai.options import add_vertex_options
 from preprocess import schema, storage
 from preprocess.command import exit_status
 from preprocess.errors import InputError

@@ -11,10 +11,11 @@ from urllib.parse import quote
 
 from google.cloud.aiplatform_v1.types import CustomJob
 
-from pipelines import trainer_package, vertex_job
-from pipelines.trainer_package import GPU, TPU
-from pipelines.vertex_options import add_vertex_options
-from pipelines.vertex_service import Jobs, read_log, word
+from pipelines.vertex_ai import job as vertex_job
+from pipelines.vertex_ai import trainer_package
+from pipelines.vertex_ai.options import add_vertex_options
+from pipelines.vertex_ai.service import Jobs, read_log, word
+from pipelines.vertex_ai.trainer_package import GPU, TPU
 from preprocess import storage
 from preprocess.command import exit_status
 from preprocess.errors import InputError

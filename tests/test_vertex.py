@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 from google.cloud.aiplatform_v1.types import CustomJob
 
-from pipelines import preprocess_and_train, trainer_package, vertex, vertex_job
+from pipelines import preprocess_and_train, vertex
+from pipelines.vertex_ai import job as vertex_job
+from pipelines.vertex_ai import trainer_package
 from tests.cloud import upload
 from tests.environments import ROOT, install, make_environment
 from tests.films import Described, write_download

@@ -17,7 +17,7 @@ from google.cloud.aiplatform_v1.types import (
     WorkerPoolSpec,
 )
 
-from pipelines.trainer_package import GPU, TPU
+from pipelines.vertex_ai.trainer_package import GPU, TPU
 from preprocess.errors import InputError
 
 
@@ -51,7 +51,7 @@ def describe(
     """The job.
 
     Args:
-        options: `--trainer` and those of `vertex_options`.
+        options: `--trainer` and those of `options.add_vertex_options`.
         name: as people see it.
         package: gs:// path of the trainers' package.
         arguments: of the trainer.
