@@ -28,7 +28,8 @@ from requests import RequestException
 from preprocess.errors import InputError, RunFailed
 
 SCHEME = "gs://"
-RETRY = DEFAULT_RETRY.with_delay(initial=0.5, maximum=8.0, multiplier=2.0).with_timeout(60.0)
+TIMEOUT = 5.0, 30.0  # seconds to connect, and without a word; well below the time in which it is tried again
+RETRY = DEFAULT_RETRY.with_delay(initial=0.5, maximum=8.0, multiplier=2.0).with_timeout(120.0)
 """For 408, 429, 5xx and broken connections. What this project writes is the same when it is written twice."""
 _SPOOL_BYTES = 32 << 20
 _NO_BUCKET = "there is no bucket of this name"
@@ -63,13 +64,14 @@ def match(pattern: str) -> list[str]:
 
 def exists(path: str) -> bool:
     with _answers(path):
-        return _blob(path).exists(retry=RETRY)
+        return _blob(path).exists(timeout=TIMEOUT, retry=RETRY)
 
 
 def open_for_reading(path: str, buffer: int) -> BinaryIO:
     with _answers(path):
         blob = _blob(path)
-        blob.reload(retry=RETRY)  # its size; and its generation, so that all of it is read of one version
+        # Its size; and its generation, so that all of it is read of one version.
+        blob.reload(timeout=TIMEOUT, retry=RETRY)
     return cast(BinaryIO, io.BufferedReader(_Ranges(path, blob), buffer))
 
 
@@ -78,27 +80,28 @@ def open_for_writing(path: str) -> Iterator[BinaryIO]:
     with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as spool:  # so that half of a file is never sent
         yield cast(BinaryIO, spool)
         with _answers(path, _NO_BUCKET):
-            _blob(path).upload_from_file(spool, rewind=True, size=spool.tell(), checksum="crc32c", retry=RETRY)
+            size = spool.seek(0, os.SEEK_END)
+            _blob(path).upload_from_file(spool, rewind=True, size=size, checksum="crc32c", timeout=TIMEOUT, retry=RETRY)
 
 
 def read(path: str) -> bytes:
     with _answers(path):
-        return _blob(path).download_as_bytes(checksum="crc32c", retry=RETRY)
+        return _blob(path).download_as_bytes(checksum="crc32c", timeout=TIMEOUT, retry=RETRY)
 
 
 def write(path: str, data: bytes) -> None:
     with _answers(path, _NO_BUCKET):
-        _blob(path).upload_from_string(data, checksum="crc32c", retry=RETRY)
+        _blob(path).upload_from_string(data, checksum="crc32c", timeout=TIMEOUT, retry=RETRY)
 
 
 def upload(source: str, target: str) -> None:
     with _answers(target, _NO_BUCKET):
-        _blob(target).upload_from_filename(source, checksum="crc32c", retry=RETRY)
+        _blob(target).upload_from_filename(source, checksum="crc32c", timeout=TIMEOUT, retry=RETRY)
 
 
 def download(source: str, target: str) -> None:
     with _answers(source):
-        _blob(source).download_to_filename(target, checksum="crc32c", retry=RETRY)
+        _blob(source).download_to_filename(target, checksum="crc32c", timeout=TIMEOUT, retry=RETRY)
 
 
 def move(source: str, target: str) -> None:
@@ -106,7 +109,7 @@ def move(source: str, target: str) -> None:
     blob, (bucket, name) = _blob(source), _split(target)
     try:
         with _answers(source):
-            blob.bucket.copy_blob(blob, _client().bucket(bucket), name, retry=RETRY)
+            blob.bucket.copy_blob(blob, _client().bucket(bucket), name, timeout=TIMEOUT, retry=RETRY)
     except FileNotFoundError:
         if not exists(target):
             raise
@@ -116,7 +119,7 @@ def move(source: str, target: str) -> None:
 def delete(path: str) -> None:
     try:
         with _answers(path):
-            _blob(path).delete(retry=RETRY)
+            _blob(path).delete(timeout=TIMEOUT, retry=RETRY)
     except FileNotFoundError:
         pass
 
@@ -143,7 +146,9 @@ class _Ranges(io.RawIOBase):
         if stop <= self._position:
             return 0
         with _answers(self.name):
-            data = self._blob.download_as_bytes(start=self._position, end=stop - 1, checksum=None, retry=RETRY)
+            data = self._blob.download_as_bytes(
+                start=self._position, end=stop - 1, checksum=None, timeout=TIMEOUT, retry=RETRY
+            )
         target[: len(data)] = data
         self._position += len(data)
         return len(data)
@@ -193,7 +198,9 @@ def _said(error: Exception) -> str:
 
 def _list_blobs(path: str, prefix: str, delimiter: str | None = None) -> Iterator[storage.Blob]:
     with _answers(path, _NO_BUCKET):
-        yield from _client().list_blobs(_split(path)[0], prefix=prefix, delimiter=delimiter, retry=RETRY)
+        yield from _client().list_blobs(
+            _split(path)[0], prefix=prefix, delimiter=delimiter, timeout=TIMEOUT, retry=RETRY
+        )
 
 
 def _blob(path: str) -> storage.Blob:
