@@ -70,7 +70,7 @@ def _complete_local(options: PipelineOptions, given: set[str]) -> None:
 
 
 def _complete_dataflow(options: PipelineOptions, given: set[str], input_root: str, output_root: str) -> None:
-    """A project, a region and the bucket of --output are enough; docs/scaling.md says where the figures come from."""
+    """A project, a region and the bucket of --output are enough; docs/decisions.md says why these figures."""
     cloud, setup, worker = (options.view_as(view) for view in (GoogleCloudOptions, SetupOptions, WorkerOptions))
     for flag, root in (("--input", input_root), ("--output", output_root)):
         if not root.startswith(SCHEME):
