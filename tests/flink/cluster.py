@@ -1,4 +1,4 @@
-"""A standalone Flink cluster on loopback: JobManager, TaskManagers, Beam's job server, a pool of Python workers.
+"""A standalone Flink cluster on loopback: JobManager, TaskManagers and Beam's job server; workers start as needed.
 
     python -m tests.flink.cluster PYTHON     sets it up, prints the options that take a job there, waits for Enter
 
@@ -30,12 +30,6 @@ _JAVA = [
     "--add-exports=java.rmi/sun.rmi.registry=ALL-UNNAMED",
     *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED), "-cp", f"{JARS}/*",
 ]  # fmt: skip
-_WORKER_POOL = """
-import logging, sys
-from apache_beam.runners.worker import worker_pool_main
-logging.basicConfig(level=logging.INFO)  # so that it says when it is ready
-worker_pool_main.main(sys.argv)
-"""
 
 
 class Cluster:
@@ -48,7 +42,7 @@ class Cluster:
 
     def __init__(self, folder: Path, python: Path, stack: ExitStack):
         self._folder, self._stack = folder, stack
-        rest, rpc, job, artifacts, pool = _free_ports(5)
+        rest, rpc, job, artifacts = _free_ports(4)
         self._rest = f"http://localhost:{rest}"
         settings = (FOLDER / "config.yaml").read_text()
         (folder / "config.yaml").write_text(f"{settings}rest.port: {rest}\njobmanager.rpc.port: {rpc}\n")
@@ -65,13 +59,12 @@ class Cluster:
             "--job-host=localhost", f"--job-port={job}", f"--artifact-port={artifacts}", "--expansion-port=0",
             f"--artifacts-dir={folder}/artifacts",
         ], "Job server now running")  # fmt: skip
-        # The pool starts its workers as `python`, in its own folder: nothing of a source tree is near.
-        self._start("workers", [
-            str(python), "-I", "-c", _WORKER_POOL, f"--service_port={pool}",
-        ], "Listening for workers", PATH=f"{python.parent}:{os.environ['PATH']}")  # fmt: skip
+        boot = folder / "boot"
+        boot.write_text(f"#!{python} -I\n{(FOLDER / 'boot.py').read_text()}")
+        boot.chmod(0o755)
         self.options = [
-            "--runner=PortableRunner", f"--job_endpoint=localhost:{job}", "--environment_type=EXTERNAL",
-            f"--environment_config=localhost:{pool}", f"--parallelism={TASK_MANAGERS}",
+            "--runner=PortableRunner", f"--job_endpoint=localhost:{job}", f"--parallelism={TASK_MANAGERS}",
+            "--environment_type=PROCESS", f"--environment_config={json.dumps({'command': str(boot)})}",
         ]  # fmt: skip
 
     def ask(self, path: str) -> dict:
@@ -79,10 +72,10 @@ class Cluster:
         with urllib.request.urlopen(f"{self._rest}/{path}") as answer:
             return json.load(answer)
 
-    def _start(self, name: str, command: list[str], ready: str, **environment: str) -> subprocess.Popen:
+    def _start(self, name: str, command: list[str], ready: str) -> subprocess.Popen:
         """Starts a process and waits for the line that says it is ready."""
         process = subprocess.Popen(
-            command, cwd="/", env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            command, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             start_new_session=True,
         )  # fmt: skip
         self._stack.callback(_stop, process)
@@ -104,7 +97,7 @@ def flink_cluster(folder: Path, python: Path):
 
 
 def _drain(stream: IO[str], log: Path) -> None:
-    with log.open("w") as file:
+    with log.open("w", buffering=1) as file:  # a line at a time: whoever looks for what hangs finds the last one
         file.writelines(stream)
 
 
