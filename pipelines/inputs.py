@@ -19,7 +19,7 @@ def read_descriptions(patterns: Sequence[str], split: str) -> Iterator[Row]:
             with storage.open_for_reading(path) as stream:
                 yield from read_rows(io.TextIOWrapper(stream, "utf-8-sig", newline=""), path, split)
         except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+            raise InputError(f"{path}: cannot be read ({storage.reason(error)})") from error
 
 
 def list_films(input_root: str, output_root: str) -> dict[str, int]:

@@ -34,8 +34,9 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     try:
         storage.replace(target, page)
     except OSError as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{target}: cannot be written ({reason}); name another file with --html") from error
+        raise InputError(
+            f"{target}: cannot be written ({storage.reason(error)}); name another file with --html"
+        ) from error
     log.say(f"{target}: {len(page) / 1e6:.1f} MB, {sum(data.counts.values()):,} images, {len(models)} models")
 
 

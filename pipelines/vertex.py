@@ -1,7 +1,6 @@
 """Training on Vertex AI: `python -m pipelines.vertex submit|status|logs|cancel --help`."""
 
 import argparse
-import hashlib
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -66,9 +65,8 @@ def _submit(options: argparse.Namespace, rest: Sequence[str], log: Log) -> None:
     import_module(f"trainer.{options.trainer}_model").check(arguments)
     name = options.display_name or f"breast-density {options.trainer}_model"
     with tempfile.TemporaryDirectory() as folder:
-        package = trainer_package.build(Path(folder), options.trainer)
-        digest = hashlib.sha256(package.read_bytes()).hexdigest()[:16]
-        target = storage.join(staging, f"{digest}/{package.name}")
+        package, content = trainer_package.build(Path(folder), options.trainer)
+        target = storage.join(staging, f"{content}/{package.name}")
         job = vertex_job.describe(options, name, target, arguments, model_dir)
         if options.dry_run:
             log.say(vertex_job.as_json(job))

@@ -110,7 +110,7 @@ def open_dataset(root: str) -> DataSet:
     try:
         manifest = read_manifest(root)
     except OSError as error:
-        raise InputError(f"{root}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+        raise InputError(f"{root}: cannot be read ({storage.reason(error)})") from error
     if manifest is None:
         raise InputError(
             f"{root}: holds no {schema.MANIFEST_FILE}, so it is no finished data set; name a folder that "
@@ -123,7 +123,7 @@ def _text(path: str) -> str:
     try:
         return storage.read(path).decode()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+        raise InputError(f"{path}: cannot be read ({storage.reason(error)})") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is no UTF-8 text ({error.reason} at byte {error.start:,})") from error
 

@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +18,11 @@ CREDENTIALS = {  # a token that is valid for ever: nobody is asked for one
     "type": "authorized_user", "client_id": "x", "client_secret": "x", "refresh_token": "x", "token": "emulator",
     "expiry": "2999-01-01T00:00:00Z",
 }  # fmt: skip
+
+
+def pytest_configure():
+    """A test run that is told to end stops the servers that it started, as one does that is interrupted."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

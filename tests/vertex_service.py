@@ -7,12 +7,14 @@ from tests.cloud import serving
 
 JOBS = "/v1/projects/p-abc/locations/us-central1/customJobs"
 NAME = "projects/p-abc/locations/us-central1/customJobs/4242"
-STATUS = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED"}
+STATUS = {
+    401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE",
+}  # fmt: skip
 
 
 class Service(ThreadingHTTPServer):
-    """`states` are what a job goes through, one a look; `fault` is the (status, message) that every request gets;
-    `work(job)` is done when a job is created.
+    """`states` are what a job goes through, one a look, or a status that a look fails with; `fault` is the (status,
+    message) that every request gets; `work(job)` is done when a job is created.
     """
 
     daemon_threads = True
@@ -27,13 +29,14 @@ class Service(ThreadingHTTPServer):
 
     def answer(self, method, path, body):
         if self.fault:
-            code, message = self.fault
-            return code, {"error": {"code": code, "status": STATUS[code], "message": message}}
+            return refusal(*self.fault)
         if (method, path) == ("POST", JOBS):
             self.work(body)
             return 200, body | {"name": NAME, "state": "JOB_STATE_QUEUED", "createTime": "2026-11-23T18:00:00Z"}
         if (method, path) == ("GET", f"/v1/{NAME}"):
             state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+            if isinstance(state, int):
+                return refusal(state, "try again")
             job = {"name": NAME, "state": state, "createTime": "2026-11-23T18:00:00Z", "displayName": "x"}
             if state == "JOB_STATE_FAILED":
                 job["error"] = {"code": 3, "message": "the replica workerpool0-0 exited with a non-zero status of 1"}
@@ -46,7 +49,11 @@ class Service(ThreadingHTTPServer):
                 entry | {"timestamp": "2026-11-23T18:00:01Z", "severity": "INFO", "textPayload": "step 50 of 100\n"},
                 entry | {"timestamp": "2026-11-23T18:00:02Z", "severity": "ERROR", "jsonPayload": {"message": "no"}},
             ]}  # fmt: skip
-        return 404, {"error": {"code": 404, "status": "NOT_FOUND", "message": f"{method} {path} is not known here"}}
+        return refusal(404, f"{method} {path} is not known here")
+
+
+def refusal(code, message):
+    return code, {"error": {"code": code, "status": STATUS[code], "message": message}}
 
 
 class _Handler(BaseHTTPRequestHandler):

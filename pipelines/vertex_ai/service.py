@@ -6,19 +6,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 
-from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError
+from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError, ServerError, TooManyRequests
+from google.api_core.retry import Retry, if_exception_type
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.aiplatform_v1.services.job_service import JobServiceClient
 from google.cloud.aiplatform_v1.services.job_service.transports import JobServiceRestTransport
 from google.cloud.aiplatform_v1.types import CustomJob, JobState
+from requests import RequestException
 
-from preprocess.errors import InputError, RunFailed
+from preprocess.errors import RunFailed
 from preprocess.log import Log
+from preprocess.stores.gcs import no_sign_in
 
 ENDED = {
     JobState.JOB_STATE_SUCCEEDED, JobState.JOB_STATE_FAILED, JobState.JOB_STATE_CANCELLED, JobState.JOB_STATE_EXPIRED,
 }  # fmt: skip
 REQUEST_SECONDS = 60.0
+_PATIENT = Retry(
+    if_exception_type(ServerError, TooManyRequests, RequestException), initial=0.5, maximum=30.0, timeout=600.0
+)
+"""For the looks at a job that is waited for: hours must not end with one answer that failed."""
 
 
 class Jobs:
@@ -40,10 +47,10 @@ class Jobs:
         with _answers(parent):
             return self._client.create_custom_job(parent=parent, custom_job=job, timeout=REQUEST_SECONDS)
 
-    def get(self, name: str) -> CustomJob:
+    def get(self, name: str, retry: Retry | None = None) -> CustomJob:
         """A job by its name, or by its number alone."""
         with _answers(name):
-            return self._client.get_custom_job(name=self.full_name(name), timeout=REQUEST_SECONDS)
+            return self._client.get_custom_job(name=self.full_name(name), retry=retry, timeout=REQUEST_SECONDS)
 
     def cancel(self, name: str) -> None:
         with _answers(name):
@@ -60,7 +67,7 @@ class Jobs:
         """
         state = None
         while True:
-            job = self.get(name)
+            job = self.get(name, _PATIENT)
             if job.state != state:
                 state = job.state
                 log.say(f"{name}: {word(job)}")
@@ -100,15 +107,13 @@ def _answers(what: str) -> Iterator[None]:
     try:
         yield
     except GoogleAuthError as error:
-        raise InputError(
-            f"{what}: no sign-in to Google Cloud that works ({type(error).__name__}); run `gcloud auth "
-            f"application-default login`, or name a key file in GOOGLE_APPLICATION_CREDENTIALS"
-        ) from error
+        raise no_sign_in(what, error) from error
     except GoogleAPICallError as error:
         kind = f"{error.code} {HTTPStatus(error.code).phrase}" if error.code else type(error).__name__
         raise RunFailed(f"{what}: the service says {kind}: {_first_line(error.message)}") from error
     except (GoogleAPIError, OSError) as error:
-        raise RunFailed(f"{what}: the service cannot be reached ({type(error).__name__})") from error
+        cause = getattr(error, "cause", None) or error  # of what was tried again in vain
+        raise RunFailed(f"{what}: the service cannot be reached ({type(cause).__name__})") from error
 
 
 def _first_line(text: str) -> str:

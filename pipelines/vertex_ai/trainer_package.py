@@ -1,5 +1,6 @@
 """The trainers as a source package that an empty machine can install: no Beam, the TensorFlow of its accelerator."""
 
+import hashlib
 import re
 import shutil
 import subprocess
@@ -24,8 +25,8 @@ _NOT_FOR_TRAINING = {
 _NAMED = re.compile(r"[A-Za-z0-9.-]+")
 
 
-def build(folder: Path, accelerator: str) -> Path:
-    """Builds the package in a folder of its own; returns its path.
+def build(folder: Path, accelerator: str) -> tuple[Path, str]:
+    """Builds the package in a folder of its own; returns its path, and a name that is that of its content.
 
     Args:
         accelerator: "gpu" or "tpu".
@@ -38,12 +39,15 @@ def build(folder: Path, accelerator: str) -> Path:
         origin = Path(str(package.__file__)).parent
         shutil.copytree(origin, source / origin.name, ignore=shutil.ignore_patterns("__pycache__"))
     (source / "pyproject.toml").write_text(_settings(accelerator))
+    content = hashlib.sha256()  # of the sources: the archive has the time in it
+    for file in sorted(path for path in source.rglob("*") if path.is_file()):
+        content.update(f"{file.relative_to(source)}\0{file.stat().st_size}\0".encode() + file.read_bytes())
     command = [sys.executable, "-c", "import setuptools; setuptools.setup()", "-q", "sdist", "-d", str(folder)]
     built = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
     if built.returncode:
         raise RunFailed(f"the trainers' package cannot be built: {built.stderr.strip().splitlines()[-1]}")
     (package_file,) = folder.glob("*.tar.gz")
-    return package_file
+    return package_file, content.hexdigest()[:16]
 
 
 def requirements(accelerator: str) -> list[str]:
