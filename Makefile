@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-page test-flink tuning lint lock clean
+.PHONY: setup demo test test-faults test-page test-flink tuning lint lock clean
 
 setup: .venv/train.stamp
 
@@ -14,6 +14,10 @@ demo: setup
 
 test: .venv/dev.stamp lint
 	$(BIN)/python -m pytest
+
+# Everything that can go wrong, many times over; `make test` has a short form of it.
+test-faults: .venv/dev.stamp
+	FAULTS=full $(BIN)/python -m pytest tests/faults
 
 # The report in a real browser: wants chromium, Node.js and npm; `make test` leaves it out where they are not.
 test-page: .venv/dev.stamp
