@@ -63,7 +63,7 @@ def parameters_of(options: argparse.Namespace) -> dict[str, object]:
     }
 
 
-def recipe_of(options: argparse.Namespace, plan: Plan) -> Recipe:
+def recipe_of(options: argparse.Namespace, plan: Plan, lock: str) -> Recipe:
     parameters = parameters_of(options)
     return Recipe(
         input_root=storage.absolute(options.input),
@@ -78,6 +78,7 @@ def recipe_of(options: argparse.Namespace, plan: Plan) -> Recipe:
         spare=len(plan.spare),
         parameters=parameters,
         fingerprint=plan.fingerprint(parameters),
+        lock=lock,
     )
 
 

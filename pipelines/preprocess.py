@@ -1,6 +1,7 @@
 """Mammograms in, training set out: `python -m pipelines.preprocess --help`."""
 
 import argparse
+import dataclasses
 import itertools
 import logging
 import sys
@@ -15,12 +16,13 @@ from pipelines import runners
 from pipelines.inputs import list_films, read_descriptions
 from pipelines.rehearsal import rehearse
 from pipelines.summary import Outcome, table
-from preprocess import publish, schema, storage
+from preprocess import publication, publish, schema, storage
 from preprocess.cases import gather
 from preprocess.command import exit_status
 from preprocess.dataset import open_dataset
 from preprocess.errors import InputError, RunFailed
 from preprocess.locate import FileIndex
+from preprocess.locking import locked
 from preprocess.log import Log
 from preprocess.plan import Plan, make_plan
 from preprocess.recipe import Recipe
@@ -47,18 +49,18 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     if options.dry_run:
         log.say(table(rehearse(plan, input_root, options.canvas, log)))
         return
-    recipe = command_line.recipe_of(options, plan)
-    if _is_finished(recipe, options.force):
-        log.say(f"{output_root} already holds this data set, made with the same input and options; nothing to do\n")
-    else:
-        _clear(recipe)
-        if template := runners.template_of(beam_options):
-            _run(plan, recipe, options.canvas, beam_options)
+    with locked(output_root, "--output") as lock, storage.about_output(output_root):
+        recipe = command_line.recipe_of(options, plan, lock)
+        if _is_finished(recipe, options.force):
+            log.say(f"{output_root} already holds this data set, made with the same input and options; nothing to do\n")
+        elif template := runners.template_of(beam_options):
+            _run(plan, dataclasses.replace(recipe, lock=""), options.canvas, beam_options)
             log.say(f"the job is described in {template} and has not run; start it on Dataflow")
             return
-        _make(plan, recipe, options.canvas, beam_options, log)
-    storage.delete_folder(recipe.staging)  # also of a run that was killed just after it had published
-    log.say(table(_read_outcome(recipe, plan)))
+        else:
+            _make(plan, recipe, options.canvas, beam_options, log)
+        outcome = _read_outcome(recipe, plan)
+    log.say(table(outcome))
     log.say("\n" + "\n".join(recipe.final(name) for name in schema.OUTPUTS))
 
 
@@ -91,16 +93,6 @@ def _set_log_level(local: bool) -> None:
         logging.getLogger("apache_beam.runners.portability.local_job_service").setLevel(logging.ERROR)
 
 
-def _clear(recipe: Recipe) -> None:
-    """Makes room for a run.
-
-    Raises:
-        InputError: the output root cannot be written to.
-    """
-    storage.check_writable(recipe.output_root, "--output")
-    storage.delete_folder(recipe.staging)
-
-
 def _run(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: PipelineOptions) -> PipelineResult:
     pipeline = beam.Pipeline(options=beam_options)
     build(pipeline, plan, recipe, canvas)
@@ -113,6 +105,8 @@ def _make(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: Pipelin
     Raises:
         RunFailed: the job failed, or too many mammograms were rejected.
     """
+    if found := publish.count_staged(recipe):
+        log.say(f"{found:,} images are there from a run that was broken off")
     often = 1.0 if storage.is_local(recipe.output_root) else 10.0
     with log.watch("preparing images", len(plan.films), lambda: publish.count_staged(recipe), often) as bar:
         try:
@@ -123,32 +117,33 @@ def _make(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: Pipelin
             ) from error
         if state != PipelineState.DONE:
             raise RunFailed(f"the Beam job ended in state {state} and left no data set; its messages above say why")
-        verdict = publish.read_verdict(recipe)
-        bar.settle(verdict.prepared)
-    if verdict.reason:
-        storage.delete_folder(recipe.staging)
+        refusal = publish.read_refusal(recipe)
+        if refusal is None:
+            bar.settle(sum(open_dataset(recipe.output_root).counts.values()))
+    if refusal:
+        storage.delete_folder(recipe.staging_root)
         raise RunFailed(
-            f"no data set is published: {verdict.reason}; see "
+            f"no data set is published: {refusal.reason}; see "
             f"{recipe.final(schema.OMISSIONS_FILE)}, then mend the input or allow more with --max_rejected"
         )
 
 
 def _is_finished(recipe: Recipe, force: bool) -> bool:
-    """Whether the output root holds this very data set.
+    """Whether the output root holds this very data set, perhaps since just now.
 
     Raises:
         InputError: it holds another one, or files that no run of this job left there.
     """
     root = recipe.output_root
-    manifest = publish.read_manifest(root)
+    if publication.recover(recipe):
+        return True
+    manifest = publication.read_manifest(root)
     if manifest is None:
-        found = publish.output_files(root)
-        if found and not storage.list_files(recipe.staging):
+        if found := publication.output_files(root):
             raise InputError(
                 f"{root}: holds {found[0]} but no {schema.MANIFEST_FILE}, so this job did not make it; "
                 f"move it away or choose another --output"
             )
-        storage.delete(storage.join(root, name) for name in found)  # an earlier run ended while it was publishing
         return False
     if not force and manifest["fingerprint"] != recipe.fingerprint:
         raise InputError(

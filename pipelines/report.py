@@ -32,7 +32,7 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     page = render(options.output, data, read_images(data, log), data.read_omissions(), models).encode()
     target = storage.absolute(options.html) if options.html else data.path(schema.REPORT_FILE)
     try:
-        storage.replace(target, page)
+        storage.write(target, page)
     except OSError as error:
         raise InputError(
             f"{target}: cannot be written ({storage.reason(error)}); name another file with --html"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from preprocess import schema, storage
 from preprocess.errors import InputError
-from preprocess.publish import read_manifest
+from preprocess.publication import read_manifest
 from preprocess.resize import Size
 from preprocess.schema import Omission
 

@@ -1,7 +1,6 @@
-"""From prepared images to a published data set: judge, write the records in parts, join them, rename once.
+"""From prepared images to a data set: judge, write the records in parts, join them, publish.
 
-Everything is written to the staging folder first. The final names are given at the very end, the manifest last: where
-`manifest.json` stands, the data set is whole.
+Everything is written to the staging folder first; `preprocess.publication` then gives it its final names.
 """
 
 import collections
@@ -15,16 +14,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 
-from preprocess import schema, storage
-from preprocess.errors import InputError
+from preprocess import locking, publication, schema, storage
 from preprocess.example import LabelledImage, decode_png, encode_example
-from preprocess.recipe import PreparedImage, Recipe, RecordPart
+from preprocess.publication import Publication
+from preprocess.recipe import IMAGES_FOLDER, PreparedImage, Recipe, RecordPart
 from preprocess.records import frame
 from preprocess.resize import Size
 from preprocess.schema import Omission
 
 LIBRARIES = ("apache-beam", "numpy", "pillow", "pydicom")
-MANIFEST_KEYS = ("format", "fingerprint", "versions", "parameters", "canvas", "mammograms", "counts", "files")
 VERDICT_FILE = "verdict.json"
 _COPY_BYTES = 1 << 20
 
@@ -72,9 +70,9 @@ def split_into_parts(
 def write_part(part: RecordPart, recipe: Recipe) -> RecordPart:
     """Streams the records of a part, read back one PNG at a time, into a file of its own."""
     path = recipe.staged(f"parts/{part.split}-{part.shard:05d}-{part.index:05d}-{uuid.uuid4().hex}")
-    with storage.open_for_writing(path) as stream:
+    with storage.about_output(recipe.output_root), storage.open_for_writing(path) as stream:
         for image in part.images:
-            pixels = decode_png(storage.read(recipe.staged(image.file)))
+            pixels = decode_png(storage.read(recipe.staged(image.staged)))
             label = schema.label_of(image.film.density)
             stream.write(frame(encode_example(LabelledImage(image.film.name, label, pixels))))
     return replace(part, path=path)
@@ -87,84 +85,74 @@ def publish(
     canvas: Size,
     recipe: Recipe,
 ) -> Verdict:
-    """Gives the data set its final names, or only `rejected.jsonl` where the verdict is against it."""
+    """Gives the data set its final names, or only `rejected.jsonl` where the verdict is against it.
+
+    Raises:
+        RunFailed: something cannot be written, or another run has taken the output over.
+    """
     verdict = judge(images, omissions, recipe)
-    storage.write(recipe.staged(VERDICT_FILE), json.dumps(asdict(verdict)).encode())
-    rejected = _omission_lines(omissions)
-    if verdict.reason:
-        storage.write(recipe.staged(schema.OMISSIONS_FILE), rejected)
-        storage.move([(recipe.staged(schema.OMISSIONS_FILE), recipe.final(schema.OMISSIONS_FILE))])
-        return verdict
-    if _is_published(images, recipe):
-        return verdict  # a runner may repeat a step whose answer was lost
+    with storage.about_output(recipe.output_root):
+        if verdict.reason:
+            storage.write(recipe.staged(VERDICT_FILE), json.dumps(asdict(verdict)).encode())
+            storage.write(recipe.final(schema.OMISSIONS_FILE), _omission_lines(omissions))
+        elif not _is_published(images, recipe):
+            log = publication.begun(recipe.output_root, recipe.staging)
+            if log is None:
+                log = _stage(images, omissions, verdict, parts, canvas, recipe)
+                locking.check(recipe.output_root, recipe.lock)
+                log.begin()
+            log.finish()
+            storage.delete_folder(recipe.staging_root)
+    return verdict
+
+
+def _is_published(images: Sequence[PreparedImage], recipe: Recipe) -> bool:
+    """Whether this step was done already: a runner may repeat it where its answer was lost."""
+    if storage.exists(recipe.staged(images[0].staged)):
+        return False
+    manifest = publication.read_manifest(recipe.output_root)
+    return manifest is not None and manifest["fingerprint"] == recipe.fingerprint
+
+
+def _stage(
+    images: Sequence[PreparedImage],
+    omissions: Sequence[Omission],
+    verdict: Verdict,
+    parts: Sequence[RecordPart],
+    canvas: Size,
+    recipe: Recipe,
+) -> Publication:
+    """Stages all that the data set consists of, and says what is to become of it."""
     files = {image.file: {"bytes": image.png_bytes, "sha256": image.png_sha256} for image in images}
     files |= _join_parts(parts, recipe)
-    for name, data in ((schema.OMISSIONS_FILE, rejected), (schema.DATASET_FILE, _dataset_table(images))):
+    for name, data in (
+        (schema.OMISSIONS_FILE, _omission_lines(omissions)),
+        (schema.DATASET_FILE, _dataset_table(images)),
+    ):
         storage.write(recipe.staged(name), data)
         files[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     manifest = _manifest(images, verdict, files, canvas, recipe)
     storage.write(recipe.staged(schema.MANIFEST_FILE), json.dumps(manifest, indent=1, sort_keys=True).encode())
-
-    remove_data_set(recipe.output_root)
-    storage.move((recipe.staged(name), recipe.final(name)) for name in sorted(files))
-    storage.move([(recipe.staged(schema.MANIFEST_FILE), recipe.final(schema.MANIFEST_FILE))])
-    return verdict
-
-
-def read_manifest(output_root: str) -> dict | None:
-    """The manifest of a finished data set; None where there is none.
-
-    Raises:
-        InputError: a file of that name is no manifest.
-    """
-    path = storage.join(output_root, schema.MANIFEST_FILE)
-    if not storage.exists(path):
-        return None
-    try:
-        manifest = json.loads(storage.read(path))
-        return {key: manifest[key] for key in MANIFEST_KEYS}
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{path}: is no manifest of this job; move it away or choose another --output") from error
+    staged = {image.file: image.staged for image in images}
+    moves = [(staged.get(file, file), file) for file in (*sorted(files), schema.MANIFEST_FILE)]
+    replaced = publication.standing(recipe.output_root)
+    return Publication(recipe.output_root, recipe.staging, tuple(moves), tuple(replaced))
 
 
-def remove_data_set(output_root: str) -> None:
-    """Removes the data set that a manifest describes, and its report, the manifest first; nothing where none is."""
-    if manifest := read_manifest(output_root):
-        held = storage.list_files(output_root)  # so that no name in the manifest reaches out of the folder
-        storage.delete([storage.join(output_root, schema.MANIFEST_FILE)])
-        names = [*manifest["files"], schema.REPORT_FILE]
-        storage.delete(storage.join(output_root, name) for name in names if name in held)
-
-
-def read_verdict(recipe: Recipe) -> Verdict:
-    return Verdict(**json.loads(storage.read(recipe.staged(VERDICT_FILE))))
+def read_refusal(recipe: Recipe) -> Verdict | None:
+    """The verdict of a job that published nothing; None where it published."""
+    path = recipe.staged(VERDICT_FILE)
+    return Verdict(**json.loads(storage.read(path))) if storage.exists(path) else None
 
 
 def count_staged(recipe: Recipe) -> int:
     """How many images are prepared so far, for a progress line."""
-    return sum(len(storage.list_files(recipe.staged(folder))) for folder in schema.IMAGE_FOLDERS.values())
-
-
-def output_files(output_root: str) -> list[str]:
-    """The images, records and tables that stand under final names, with or without a manifest."""
-    folders = tuple(f"{folder}/" for folder in schema.IMAGE_FOLDERS.values())
-    stems = tuple(schema.RECORD_STEMS.values())
-    return sorted(
-        path for path in storage.list_files(output_root)
-        if path == schema.DATASET_FILE or path.startswith((*folders, *stems))
-    )  # fmt: skip
+    return sum(path.endswith(".png") for path in storage.list_files(recipe.staged(IMAGES_FOLDER)))
 
 
 def in_record_order(images: Iterable[PreparedImage], split: str) -> list[PreparedImage]:
     chosen = (image for image in images if image.film.split == split)
     return sorted(chosen, key=lambda image: schema.record_order(image.film.case))
-
-
-def _is_published(images: Sequence[PreparedImage], recipe: Recipe) -> bool:
-    if storage.exists(recipe.staged(images[0].file)):
-        return False
-    manifest = read_manifest(recipe.output_root)
-    return manifest is not None and manifest["fingerprint"] == recipe.fingerprint
 
 
 def _join_parts(parts: Iterable[RecordPart], recipe: Recipe) -> dict[str, dict]:

@@ -1,10 +1,15 @@
 """How a data set is made: everything about a run that its workers need to know."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from preprocess import schema, storage
 from preprocess.plan import Film
+from preprocess.resize import Size
+
+IMAGES_FOLDER = "images"
+"""Below the staging folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +24,12 @@ class Recipe:
     named, matched, spare: counts of the plan, see `Plan`.
     parameters: what the manifest says of the options.
     fingerprint: of the plan and the parameters, see `Plan.fingerprint`.
+    lock: by which the run holds the output root, see `locking.locked`.
     """
 
     input_root: str
     output_root: str
-    size: tuple[int, int]
+    size: Size
     method: str
     shards: int
     parts: int
@@ -33,11 +39,16 @@ class Recipe:
     spare: int
     parameters: Mapping[str, object]
     fingerprint: str
+    lock: str = ""
+
+    @property
+    def staging_root(self) -> str:
+        return storage.join(self.output_root, schema.STAGING_FOLDER)
 
     @property
     def staging(self) -> str:
-        """Where everything is written before it is published under its final name."""
-        return storage.join(self.output_root, schema.STAGING_FOLDER)
+        """Where everything of this data set is written before it is published under its final name."""
+        return storage.join(self.staging_root, self.fingerprint[:16])
 
     def source(self, film: Film) -> str:
         return storage.join(self.input_root, film.file)
@@ -48,14 +59,28 @@ class Recipe:
     def final(self, file: str) -> str:
         return storage.join(self.output_root, file)
 
+    def staged_image(self, measured: "MeasuredFilm", canvas: Size) -> str:
+        """Where the image of a film is staged, below the staging folder. Its name has a digest of all that it is made
+        from and that the fingerprint does not know, so that an image that is there is the right one.
+        """
+        made_from = repr((measured.version, measured.height, measured.width, canvas, self.size, self.method))
+        digest = hashlib.sha256(made_from.encode()).hexdigest()[:16]
+        return f"{IMAGES_FOLDER}/{measured.film.split}/{measured.film.name}.{digest}.png"
+
 
 @dataclass(frozen=True, slots=True)
 class MeasuredFilm:
-    """A film whose header was read: `height` and `width` in pixels."""
+    """A film whose header was read.
+
+    Attributes:
+        height, width: in pixels.
+        version: of the file, see `storage.version`.
+    """
 
     film: Film
     height: int
     width: int
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +89,14 @@ class PreparedImage:
 
     Attributes:
         height, width: of the film it was made from, in pixels.
+        staged: the PNG, below the staging folder.
         png_bytes, png_sha256: of the PNG file.
     """
 
     film: Film
     height: int
     width: int
+    staged: str
     png_bytes: int
     png_sha256: str
 

@@ -40,6 +40,9 @@ OMISSIONS_FILE = "rejected.jsonl"
 MANIFEST_FILE = "manifest.json"
 REPORT_FILE = "report.html"
 STAGING_FOLDER = ".staging"
+LOCK_FILE = ".lock"
+"""Who is writing there."""
+
 OUTPUTS = (*IMAGE_FOLDERS.values(), "cache", DATASET_FILE, OMISSIONS_FILE, MANIFEST_FILE)
 """What stands in the output root of a finished data set."""
 

@@ -10,15 +10,14 @@ Every function that takes a path raises, where nothing else is said:
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import BinaryIO, Protocol, TypeVar, cast
 
-from preprocess.errors import InputError
+from preprocess.errors import InputError, RunFailed
 from preprocess.stores import gcs, local
 
 T = TypeVar("T")
 R = TypeVar("R")
-UNFINISHED = ".unfinished"
 BUFFER_BYTES = 8 << 20
 _REQUESTS = 10  # under way at once; Google's client keeps as many connections open
 
@@ -30,6 +29,8 @@ class Store(Protocol):
     def list_folder(self, folder: str) -> Iterator[str]: ...
     def match(self, pattern: str) -> list[str]: ...
     def exists(self, path: str) -> bool: ...
+    def version(self, path: str) -> str: ...
+    def leads_out(self, root: str, path: str) -> bool: ...
     def open_for_reading(self, path: str, buffer: int) -> BinaryIO: ...
     def open_for_writing(self, path: str) -> AbstractContextManager[BinaryIO]: ...
     def read(self, path: str) -> bytes: ...
@@ -81,8 +82,20 @@ def open_for_reading(path: str, buffer: int = BUFFER_BYTES) -> BinaryIO:
     return _store(path).open_for_reading(path, buffer)
 
 
+def version(path: str) -> str:
+    """What changes when a file does: its size and time, or an object's generation. Empty where a store cannot tell."""
+    return _store(path).version(path)
+
+
+def leads_out(root: str, path: str) -> bool:
+    """Whether a path below a root is, by a symbolic link, a file elsewhere."""
+    return _store(path).leads_out(root, path)
+
+
 def open_for_writing(path: str) -> AbstractContextManager[BinaryIO]:
-    """A stream into a new file; missing folders are made."""
+    """A stream into a new file, which takes its name, and the place of an older one, when it is whole; missing folders
+    are made.
+    """
     return _store(path).open_for_writing(path)
 
 
@@ -91,16 +104,8 @@ def read(path: str) -> bytes:
 
 
 def write(path: str, data: bytes) -> None:
+    """Writes a file that is whole whenever it is seen."""
     _store(path).write(path, data)
-
-
-def replace(path: str, data: bytes) -> None:
-    """Writes a file that is whole whenever it is seen; an object in a store always is."""
-    if is_local(path):
-        write(f"{path}{UNFINISHED}", data)
-        os.replace(f"{path}{UNFINISHED}", path)
-    else:
-        write(path, data)
 
 
 def move(pairs: Iterable[tuple[str, str]]) -> None:
@@ -177,6 +182,28 @@ def check_writable(root: str, option: str) -> None:
 def reason(error: Exception) -> str:
     """What an OSError has to say, without the path, which the message around it names."""
     return getattr(error, "strerror", None) or str(error)
+
+
+@contextmanager
+def about_output(root: str) -> Iterator[None]:
+    """Says in a line what the system or a store has against a file of the output.
+
+    Raises:
+        RunFailed: the line.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise RunFailed(
+            f"{error.filename or root}: {reason(error)}; see to that and run the same command: it goes on from what is "
+            f"there"
+        ) from error
+
+
+def clear_unfinished(folder: str) -> None:
+    """Deletes what a process that was killed has left of a file in a folder; nobody may be writing there."""
+    if is_local(folder):
+        local.clear_unfinished(folder)
 
 
 def _store(path: str) -> Store:

@@ -107,8 +107,12 @@ def _measure(film: Film, input_root: str) -> Iterator[MeasuredFilm | Omitted]:
 
 def _prepare(measured: MeasuredFilm, recipe: Recipe, canvas: Size) -> Iterator[PreparedImage | Omitted]:
     try:
-        yield films.prepare(measured, canvas, recipe)
-        _count("images_prepared")
+        if image := films.find(measured, canvas, recipe):
+            _count("images_found")
+        else:
+            image = films.prepare(measured, canvas, recipe)
+            _count("images_prepared")
+        yield image
     except RejectedFilm as rejected:
         _count(f"films_rejected_{rejected.stage}")
         yield TaggedOutput(OMITTED, measured.film.omission(rejected.stage, rejected.reason))

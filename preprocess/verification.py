@@ -120,7 +120,7 @@ def _presence(data: DataSet, present: Mapping[str, int]) -> Iterator[Fault]:
         if file not in present:
             yield Fault(file, "is missing")
     for file in present:
-        if file not in data.files and file != schema.MANIFEST_FILE and not file.startswith(schema.REPORT_FILE):
+        if file not in (*data.files, schema.MANIFEST_FILE, schema.REPORT_FILE, schema.LOCK_FILE):
             yield Fault(file, "is no file of this data set")
 
 

@@ -80,10 +80,10 @@ def test_a_task_manager_is_killed_in_the_middle(cluster, sample, tmp_path):
     images = sum(name.startswith("small_") for name in expected)
     process = start(cluster, root, tmp_path / "out")
     staging = tmp_path / "out/.staging"
-    while sum(1 for _ in staging.glob("small_*/*")) < images // 3:
+    while sum(1 for _ in staging.glob("*/images/*/*.png")) < images // 3:
         assert process.poll() is None, process.stdout.read()
     cluster.task_managers[0].send_signal(signal.SIGKILL)
-    staged = sum(1 for _ in staging.glob("small_*/*"))
+    staged = sum(1 for _ in staging.glob("*/images/*/*.png"))
     assert staged < images
     status, said = finish(process)
     assert status == 0, said

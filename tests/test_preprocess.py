@@ -380,9 +380,17 @@ def test_files_of_another_hand_are_not_touched(job, tmp_path):
 def test_what_a_killed_run_left_is_cleared_away(job, tmp_path):
     write_films(tmp_path)
     out = tmp_path / "out"
-    for name in (".staging/small_train/1_x.png", ".staging/parts/p", "small_test/1_gone.png"):
+    half = {  # of another data set, broken off in the middle of its publication
+        "moves": [["images/a.png", "small_test/1_a.png"], ["b", "dataset.csv"], ["manifest.json", "manifest.json"]],
+        "replaced": ["cache/ddsm_eval.tfrecords"],
+    }
+    for name, content in {
+        ".staging/small_train/1_x.png": "x", ".staging/file": "x", ".staging/other/images/train/1_x.png": "x",
+        ".staging/half/publication.json": json.dumps(half), ".staging/half/manifest.json": "{}", ".staging/half/b": "x",
+        "small_test/1_a.png": "published", "cache/ddsm_eval.tfrecords": "of the one before", ".unfinished-1": "x",
+    }.items():  # fmt: skip
         (out / name).parent.mkdir(parents=True, exist_ok=True)
-        (out / name).write_bytes(b"x")
+        (out / name).write_text(content)
     assert job()[0] == 0
     _, _, fresh = job(out="fresh")
     assert tree(out) == tree(fresh)

@@ -30,6 +30,14 @@ def exists(path: str) -> bool:
     return FileSystems.exists(path)
 
 
+def version(path: str) -> str:  # noqa: ARG001
+    return ""
+
+
+def leads_out(root: str, path: str) -> bool:  # noqa: ARG001
+    return False  # stores know no links
+
+
 def open_for_reading(path: str, buffer: int) -> BinaryIO:  # noqa: ARG001
     return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 

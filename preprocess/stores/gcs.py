@@ -6,8 +6,10 @@ import functools
 import io
 import os
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import BinaryIO, cast
 
@@ -15,6 +17,7 @@ from google.api_core.exceptions import (
     Forbidden,
     GoogleAPIError,
     NotFound,
+    PreconditionFailed,
     RequestRangeNotSatisfiable,
     RetryError,
     Unauthorized,
@@ -31,6 +34,8 @@ SCHEME = "gs://"
 TIMEOUT = 5.0, 30.0  # seconds to connect, and without a word; well below the time in which it is tried again
 RETRY = DEFAULT_RETRY.with_delay(initial=0.5, maximum=8.0, multiplier=2.0).with_timeout(120.0)
 """For 408, 429, 5xx and broken connections. What this project writes is the same when it is written twice."""
+NOTHING = 0
+"""The generation of an object that is not there."""
 _SPOOL_BYTES = 32 << 20
 _LISTED = "items(name,size),nextPageToken"  # a tenth of what the service would say of every object
 _NO_BUCKET = "there is no bucket of this name"
@@ -68,6 +73,17 @@ def exists(path: str) -> bool:
         return _blob(path).exists(timeout=TIMEOUT, retry=RETRY)
 
 
+def version(path: str) -> str:
+    with _answers(path):
+        blob = _blob(path)
+        blob.reload(timeout=TIMEOUT, retry=RETRY)
+    return f"generation {blob.generation}"
+
+
+def leads_out(root: str, path: str) -> bool:  # noqa: ARG001
+    return False  # a store knows no links
+
+
 def open_for_reading(path: str, buffer: int) -> BinaryIO:
     with _answers(path):
         blob = _blob(path)
@@ -93,6 +109,46 @@ def read(path: str) -> bytes:
 def write(path: str, data: bytes) -> None:
     with _answers(path, _NO_BUCKET):
         _blob(path).upload_from_string(data, checksum="crc32c", timeout=TIMEOUT, retry=RETRY)
+
+
+def write_over(path: str, data: bytes, generation: int) -> int | None:
+    """Writes an object only in the place of one generation of it, or of `NOTHING`.
+
+    Returns:
+        The new generation; None where another one stands there, and nothing was written.
+    """
+    blob = _blob(path)
+    try:
+        with _answers(path, _NO_BUCKET):
+            blob.upload_from_string(data, if_generation_match=generation, timeout=TIMEOUT, retry=RETRY)
+        return blob.generation
+    except _Exists:
+        found = read_aged(path)  # a first try may have come through and its answer been lost
+        return found.generation if found and found.data == data else None
+
+
+def read_aged(path: str) -> "Aged | None":
+    """An object and how long ago it was written, by the service's own clock; None where there is none."""
+    now = _blob(f"{path}-{uuid.uuid4().hex}")
+    blob = _blob(path)
+    try:
+        with _answers(path):
+            now.upload_from_string(b"", timeout=TIMEOUT, retry=RETRY)
+            now.delete(timeout=TIMEOUT, retry=RETRY)
+            data = blob.download_as_bytes(checksum="crc32c", timeout=TIMEOUT, retry=RETRY)
+            blob.reload(timeout=TIMEOUT, retry=RETRY)
+    except FileNotFoundError:
+        return None
+    return Aged(data, blob.generation, (now.updated - blob.updated).total_seconds())
+
+
+@dataclass(frozen=True)
+class Aged:
+    """An object's content, its generation, and the seconds since it was written."""
+
+    data: bytes
+    generation: int
+    seconds: float
 
 
 def upload(source: str, target: str) -> None:
@@ -123,6 +179,10 @@ def delete(path: str) -> None:
             _blob(path).delete(timeout=TIMEOUT, retry=RETRY)
     except FileNotFoundError:
         pass
+
+
+class _Exists(Exception):
+    """Another generation stands where one was to be written over."""
 
 
 class _Ranges(io.RawIOBase):
@@ -169,6 +229,8 @@ def _answers(path: str, missing: str = _NO_OBJECT) -> Iterator[None]:
     """
     try:
         yield
+    except PreconditionFailed as error:
+        raise _Exists from error
     except (NotFound, RequestRangeNotSatisfiable) as error:
         raise FileNotFoundError(errno.ENOENT, missing, path) from error
     except (Forbidden, Unauthorized) as error:

@@ -3,9 +3,12 @@
 import glob
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import BinaryIO
+
+UNFINISHED = ".unfinished-"
 
 
 def list_files(root: str) -> Iterator[tuple[str, int]]:
@@ -39,11 +42,35 @@ def open_for_reading(path: str, buffer: int) -> BinaryIO:  # noqa: ARG001
     return open(path, "rb")  # the system reads ahead by itself
 
 
+def version(path: str) -> str:
+    found = os.stat(path)
+    return f"{found.st_size} bytes of {found.st_mtime_ns}"
+
+
+def leads_out(root: str, path: str) -> bool:
+    root = os.path.realpath(root)
+    return os.path.commonpath([root, os.path.realpath(path)]) != root
+
+
 @contextmanager
 def open_for_writing(path: str) -> Iterator[BinaryIO]:
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    with open(path, "wb") as stream:
-        yield stream
+    folder = os.path.dirname(path) or "."
+    os.makedirs(folder, exist_ok=True)
+    unfinished = os.path.join(folder, f"{UNFINISHED}{uuid.uuid4().hex}")
+    try:
+        with open(unfinished, "xb") as stream:
+            yield stream
+        os.replace(unfinished, path)
+    except BaseException:
+        with suppress(OSError):
+            os.remove(unfinished)
+        raise
+
+
+def clear_unfinished(folder: str) -> None:
+    for name in list_folder(folder):
+        if name.startswith(UNFINISHED):
+            delete(os.path.join(folder, name))
 
 
 def read(path: str) -> bytes:
@@ -57,13 +84,16 @@ def write(path: str, data: bytes) -> None:
 
 
 def move(source: str, target: str) -> None:
-    if os.path.exists(source) or not os.path.exists(target):
-        os.makedirs(os.path.dirname(target) or ".", exist_ok=True)
+    os.makedirs(os.path.dirname(target) or ".", exist_ok=True)
+    try:
         os.replace(source, target)
+    except FileNotFoundError:
+        if not os.path.exists(target):
+            raise
 
 
 def delete(path: str) -> None:
-    if os.path.exists(path):
+    with suppress(FileNotFoundError):
         os.remove(path)
 
 
@@ -73,8 +103,8 @@ def delete_folder(root: str) -> None:
 
 
 def upload(source: str, target: str) -> None:
-    os.makedirs(os.path.dirname(target) or ".", exist_ok=True)
-    shutil.copyfile(source, target)
+    with open(source, "rb") as content, open_for_writing(target) as stream:
+        shutil.copyfileobj(content, stream)
 
 
 download = upload
