@@ -4,21 +4,20 @@ import argparse
 import dataclasses
 import itertools
 import logging
-import sys
 from collections.abc import Sequence
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from pipelines import options as command_line
 from pipelines import runners
+from pipelines.beam_job import one_line, run_job
 from pipelines.inputs import list_films, read_descriptions
 from pipelines.rehearsal import rehearse
 from pipelines.summary import Outcome, table
 from preprocess import publication, publish, schema, storage
 from preprocess.cases import gather
-from preprocess.command import exit_status
+from preprocess.command import exit_status, leave
 from preprocess.dataset import open_dataset
 from preprocess.errors import InputError, RunFailed
 from preprocess.locate import FileIndex
@@ -54,7 +53,8 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
         if _is_finished(recipe, options.force):
             log.say(f"{output_root} already holds this data set, made with the same input and options; nothing to do\n")
         elif template := runners.template_of(beam_options):
-            _run(plan, dataclasses.replace(recipe, lock=""), options.canvas, beam_options)
+            with one_line(beam_options):
+                _pipeline(plan, dataclasses.replace(recipe, lock=""), options.canvas, beam_options).run()
             log.say(f"the job is described in {template} and has not run; start it on Dataflow")
             return
         else:
@@ -93,10 +93,10 @@ def _set_log_level(local: bool) -> None:
         logging.getLogger("apache_beam.runners.portability.local_job_service").setLevel(logging.ERROR)
 
 
-def _run(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: PipelineOptions) -> PipelineResult:
+def _pipeline(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: PipelineOptions) -> beam.Pipeline:
     pipeline = beam.Pipeline(options=beam_options)
     build(pipeline, plan, recipe, canvas)
-    return pipeline.run()
+    return pipeline
 
 
 def _make(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: PipelineOptions, log: Log) -> None:
@@ -109,14 +109,9 @@ def _make(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: Pipelin
         log.say(f"{found:,} images are there from a run that was broken off")
     often = 1.0 if storage.is_local(recipe.output_root) else 10.0
     with log.watch("preparing images", len(plan.films), lambda: publish.count_staged(recipe), often) as bar:
-        try:
-            state = _run(plan, recipe, canvas, beam_options).wait_until_finish()
-        except RuntimeError as error:  # Beam's word for a job that failed; its last line is the cause
-            raise RunFailed(
-                f"the Beam job failed and left no data set: {str(error).strip().splitlines()[-1]}"
-            ) from error
-        if state != PipelineState.DONE:
-            raise RunFailed(f"the Beam job ended in state {state} and left no data set; its messages above say why")
+        with one_line(beam_options):
+            pipeline = _pipeline(plan, recipe, canvas, beam_options)
+        run_job(pipeline, beam_options)
         refusal = publish.read_refusal(recipe)
         if refusal is None:
             bar.settle(sum(open_dataset(recipe.output_root).counts.values()))
@@ -168,4 +163,4 @@ def _read_outcome(recipe: Recipe, plan: Plan) -> Outcome:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -11,7 +11,7 @@ from pipelines import options as preparation
 from pipelines.stages import Stage, describe, run_stages
 from pipelines.vertex_ai.options import add_vertex_options
 from preprocess import schema, storage
-from preprocess.command import exit_status
+from preprocess.command import exit_status, leave
 from preprocess.errors import InputError
 from preprocess.log import Log
 from preprocess.stores.gcs import SCHEME
@@ -186,4 +186,4 @@ def _flags(add_options: Callable[[argparse.ArgumentParser], None]) -> set[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

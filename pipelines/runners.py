@@ -50,6 +50,15 @@ def is_local(options: PipelineOptions) -> bool:
     return options.view_as(StandardOptions).runner == LOCAL_RUNNER
 
 
+def failures(options: PipelineOptions) -> tuple[type[Exception], ...]:
+    """What the chosen runner raises of a job that failed."""
+    if options.view_as(StandardOptions).runner != DATAFLOW_RUNNER:
+        return (RuntimeError,)
+    from apache_beam.runners.dataflow.dataflow_runner import DataflowRuntimeException  # slow to import
+
+    return RuntimeError, DataflowRuntimeException
+
+
 def template_of(options: PipelineOptions) -> str | None:
     """Where the job is only written to, for somebody else to start."""
     return options.view_as(GoogleCloudOptions).template_location

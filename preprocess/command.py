@@ -1,7 +1,11 @@
 """From a command to its exit status, the same for every command of the project."""
 
+import logging
+import os
 import sys
+import threading
 from collections.abc import Callable
+from typing import NoReturn
 
 from preprocess.errors import InputError, RunFailed, Stopped
 
@@ -27,3 +31,13 @@ def exit_status(run: Callable[[], None]) -> int:
         print("interrupted: the same command goes on, as far as anything was saved", file=sys.stderr)
         return 130
     return 0
+
+
+def leave(status: int) -> NoReturn:
+    """Ends the process, also where a run was broken off and threads of a library wait for what will not come."""
+    if status and any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)

@@ -60,7 +60,8 @@ def check(root: str, token: str) -> None:
     Raises:
         RunFailed: another run has it.
     """
-    if token and json.loads(storage.read(storage.join(root, schema.LOCK_FILE)))["token"] != token:
+    path = storage.join(root, schema.LOCK_FILE)
+    if token and not (storage.exists(path) and json.loads(storage.read(path))["token"] == token):
         raise RunFailed(f"{root}: another run has taken it over while this one was held up; wait until it has ended")
 
 

@@ -47,7 +47,8 @@ class Publication:
         """Does what is still to be done. May be called again, and by several at a time."""
         *files, manifest = ((storage.join(self.staging, a), storage.join(self.root, b)) for a, b in self.moves)
         if storage.exists(manifest[0]):  # else it is published
-            storage.delete([manifest[1]])
+            if storage.exists(manifest[1]) and storage.read(manifest[1]) != storage.read(manifest[0]):
+                storage.delete([manifest[1]])
             storage.delete(storage.join(self.root, file) for file in self._replaced_by_nothing())
             storage.move(files)
             storage.move([manifest])

@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http import HTTPStatus
+from http.client import responses
 
 from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError, ServerError, TooManyRequests
 from google.api_core.retry import Retry, if_exception_type
@@ -16,7 +16,7 @@ from requests import RequestException
 
 from preprocess.errors import RunFailed
 from preprocess.log import Log
-from preprocess.stores.gcs import no_sign_in
+from preprocess.stores.gcs import look_briefly_for_a_sign_in, no_sign_in
 
 ENDED = {
     JobState.JOB_STATE_SUCCEEDED, JobState.JOB_STATE_FAILED, JobState.JOB_STATE_CANCELLED, JobState.JOB_STATE_EXPIRED,
@@ -38,6 +38,7 @@ class Jobs:
     def __init__(self, project: str, region: str, endpoint: str = ""):
         self._project, self._region = project, region
         scheme, _, host = (endpoint or f"https://{region}-aiplatform.googleapis.com").rpartition("://")
+        look_briefly_for_a_sign_in()
         with _answers("Vertex AI"):
             transport = JobServiceRestTransport(host=host, url_scheme=scheme or "https")
         self._client = JobServiceClient(transport=transport)
@@ -82,11 +83,12 @@ def read_log(project: str, number: str, endpoint: str = "") -> Iterator[str]:
     """What a job has written so far, oldest first, a line an entry."""
     from google.cloud import logging
 
+    look_briefly_for_a_sign_in()
     with _answers(f"the logs of job {number}"):
         client = logging.Client(project=project, client_options={"api_endpoint": endpoint} if endpoint else None,
                                 _use_grpc=False)  # fmt: skip
         wanted = f'resource.type="ml_job" resource.labels.job_id="{number}"'
-        for entry in client.list_entries(filter_=wanted, order_by=logging.ASCENDING):
+        for entry in client.list_entries(filter_=wanted, order_by=logging.ASCENDING, page_size=1000):
             said = entry.payload.get("message", "") if isinstance(entry.payload, dict) else entry.payload
             yield f"{entry.timestamp:%Y-%m-%d %H:%M:%S} {entry.severity or 'DEFAULT':8} {str(said).rstrip()}"
 
@@ -109,7 +111,7 @@ def _answers(what: str) -> Iterator[None]:
     except GoogleAuthError as error:
         raise no_sign_in(what, error) from error
     except GoogleAPICallError as error:
-        kind = f"{error.code} {HTTPStatus(error.code).phrase}" if error.code else type(error).__name__
+        kind = f"{error.code} {responses.get(error.code, '')}".rstrip() if error.code else type(error).__name__
         raise RunFailed(f"{what}: the service says {kind}: {_first_line(error.message)}") from error
     except (GoogleAPIError, OSError) as error:
         cause = getattr(error, "cause", None) or error  # of what was tried again in vain

@@ -5,6 +5,7 @@ import fnmatch
 import functools
 import io
 import os
+import re
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from http import HTTPStatus
 from typing import BinaryIO, cast
 
 from google.api_core.exceptions import (
+    ClientError,
     Forbidden,
     GoogleAPIError,
     NotFound,
@@ -38,6 +40,8 @@ NOTHING = 0
 """The generation of an object that is not there."""
 _SPOOL_BYTES = 32 << 20
 _LISTED = "items(name,size),nextPageToken"  # a tenth of what the service would say of every object
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*[a-z0-9]")
+_PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 _NO_BUCKET = "there is no bucket of this name"
 _NO_OBJECT = "there is no such object"
 
@@ -64,7 +68,9 @@ def match(pattern: str) -> list[str]:
     bucket, path = _split(pattern)
     literal = path[: min((path.find(char) for char in "*?[" if char in path), default=len(path))]
     found = [blob.name for blob in _list_blobs(pattern, literal)]
-    names = [path] if path in found else [name for name in found if fnmatch.fnmatchcase(name, path)]
+    depth = path.count("/")  # as in a folder, `*` does not reach across one
+    alike = [name for name in found if name.count("/") == depth and fnmatch.fnmatchcase(name, path)]
+    names = [path] if path in found else [name for name in alike if not name.endswith("/")]
     return [f"{SCHEME}{bucket}/{name}" for name in names]
 
 
@@ -234,14 +240,22 @@ def _answers(path: str, missing: str = _NO_OBJECT) -> Iterator[None]:
     except (NotFound, RequestRangeNotSatisfiable) as error:
         raise FileNotFoundError(errno.ENOENT, missing, path) from error
     except (Forbidden, Unauthorized) as error:
-        raise PermissionError(errno.EACCES, _said(error), path) from error
+        raise PermissionError(errno.EACCES, said(error), path) from error
     except GoogleAuthError as error:
         raise no_sign_in(path, error) from error
+    except ClientError as error:
+        if error.code not in _PASSING:
+            raise InputError(f"{path}: Google Cloud Storage does not take this ({said(error)})") from error
+        raise _failed(path, error) from error
     except (GoogleAPIError, RequestException, DataCorruption) as error:
-        raise RunFailed(
-            f"{path}: Google Cloud Storage failed ({_said(error)}); what may pass was tried again for up to "
-            f"{RETRY.timeout:.0f} s; run the same command later"
-        ) from error
+        raise _failed(path, error) from error
+
+
+def _failed(path: str, error: Exception) -> RunFailed:
+    return RunFailed(
+        f"{path}: Google Cloud Storage failed ({said(error)}); what may pass was tried again for up to "
+        f"{RETRY.timeout:.0f} s; run the same command later"
+    )
 
 
 def no_sign_in(what: str, error: GoogleAuthError) -> InputError:
@@ -252,16 +266,16 @@ def no_sign_in(what: str, error: GoogleAuthError) -> InputError:
     )
 
 
-def _said(error: Exception) -> str:
-    """The service's own words, in a line; where it had none, what kind of answer it was."""
+def said(error: Exception) -> str:
+    """A service's own words, in a line; where it had none, what kind of answer it was."""
     if isinstance(error, RetryError) and error.cause:
-        return _said(error.cause)
+        return said(error.cause)
     try:
         words = error.response.json()["error"]["message"]  # type: ignore[attr-defined]
         return words.splitlines()[0]
     except (AttributeError, LookupError, TypeError, ValueError):
         code = getattr(error, "code", None)
-        return f"{code} {HTTPStatus(code).phrase}" if code else type(error).__name__
+        return f"{code} {type(error).__name__}" if isinstance(code, int) else type(error).__name__
 
 
 def _list_blobs(path: str, prefix: str, delimiter: str | None = None) -> Iterator[storage.Blob]:
@@ -279,13 +293,18 @@ def _blob(path: str) -> storage.Blob:
 def _split(path: str) -> tuple[str, str]:
     """gs://bucket/a/b -> bucket, a/b."""
     bucket, _, name = path.removeprefix(SCHEME).partition("/")
-    if not bucket:
-        raise InputError(f"{path}: names no bucket; expected gs://bucket/path")
+    if not _BUCKET_NAME.fullmatch(bucket):
+        raise InputError(f"{path}: {bucket!r} cannot be the name of a bucket; expected gs://bucket/path")
     return bucket, name
 
 
 @functools.cache
 def _client() -> storage.Client:
-    # Where there is no sign-in, Google's library looks three times for a server that only Google's machines have.
-    os.environ.setdefault("GCE_METADATA_DETECT_RETRIES", "1")
+    look_briefly_for_a_sign_in()
     return storage.Client()
+
+
+def look_briefly_for_a_sign_in() -> None:
+    """Where there is none, Google's library looks three times for a server that only Google's machines have."""
+    os.environ.setdefault("GCE_METADATA_DETECT_RETRIES", "1")
+    os.environ.setdefault("GCE_METADATA_TIMEOUT", "1")

@@ -1,5 +1,6 @@
 """Files in folders of this machine."""
 
+import errno
 import glob
 import os
 import shutil
@@ -98,8 +99,12 @@ def delete(path: str) -> None:
 
 
 def delete_folder(root: str) -> None:
-    if os.path.isdir(root):
-        shutil.rmtree(root)
+    while os.path.isdir(root):
+        try:
+            shutil.rmtree(root)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+                raise  # else somebody else is at it, too: the workers of a run that was killed live a moment longer
 
 
 def upload(source: str, target: str) -> None:
