@@ -89,7 +89,7 @@ def _complete_dataflow(options: PipelineOptions, given: set[str], input_root: st
             raise InputError(f"no {flag}: {DATAFLOW_RUNNER} needs --project and --region")
     if not cloud.temp_location:
         cloud.temp_location = storage.join(bucket_of(output_root), "dataflow-temp")
-    if not setup.setup_file:
+    if not setup.setup_file and not worker.sdk_container_image:  # an image of one's own holds the project
         if not SETUP_FILE.exists():
             raise InputError(f"{SETUP_FILE}: is not there, and workers install the job from it; name a --setup_file")
         setup.setup_file = os.path.relpath(SETUP_FILE)

@@ -62,7 +62,12 @@ def _submit(options: argparse.Namespace, rest: Sequence[str], log: Log) -> None:
             raise InputError(f"{flag} {path}: Vertex AI does not see it; name a gs:// folder")
     staging = options.staging.rstrip("/") or storage.join(bucket_of(model_dir), "vertex-staging")
     arguments = [f"--model_dir={model_dir}", *rest]
-    import_module(f"trainer.{options.trainer}_model").check(arguments)
+    used = import_module(f"trainer.{options.trainer}_model").check(arguments)
+    if used[0] != model_dir:
+        raise InputError(f"--model_dir {model_dir}, and among the trainer's options {used[0]}; name one")
+    for path in used:
+        if not path.startswith(SCHEME):
+            raise InputError(f"{path}: Vertex AI does not see it; name a gs:// path")
     name = options.display_name or f"breast-density {options.trainer}_model"
     with tempfile.TemporaryDirectory() as folder:
         package, content = trainer_package.build(Path(folder), options.trainer)

@@ -109,6 +109,8 @@ def open_dataset(root: str) -> DataSet:
     root = storage.absolute(root)
     try:
         manifest = read_manifest(root)
+        if manifest is None and not storage.is_local(root):
+            storage.list_folder(root)  # a bucket that is not there says so
     except OSError as error:
         raise InputError(f"{root}: cannot be read ({storage.reason(error)})") from error
     if manifest is None:

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from rich.console import Console, Group
@@ -22,6 +22,8 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )  # fmt: skip
+
+from preprocess.errors import RunFailed
 
 T = TypeVar("T")
 LOG_SECONDS = 30.0
@@ -84,7 +86,8 @@ class Log:
 
         def look() -> None:
             while not ended.wait(look_seconds):
-                bar.move(max(bar.done, count()))
+                with suppress(RunFailed, OSError):  # a look that fails is one look less
+                    bar.move(max(bar.done, count()))
 
         with self.progress(stage, total) as bar:
             thread = threading.Thread(target=look, name="progress", daemon=True)
@@ -95,7 +98,8 @@ class Log:
                 ended.set()
                 thread.join()
             if not bar.is_settled:
-                bar.move(max(bar.done, count()))
+                with suppress(RunFailed, OSError):
+                    bar.move(max(bar.done, count()))
 
     @contextmanager
     def plan(self, stages: Sequence[str]) -> Iterator[None]:

@@ -79,7 +79,14 @@ def recover(recipe: Recipe) -> bool:
 
     Images that are staged for this very data set stay. Returns whether a publication of it was begun, and so is now
     finished.
+
+    Raises:
+        InputError: a folder of the output is a link to somewhere else.
     """
+    for folder in (*schema.IMAGE_FOLDERS.values(), *(s.partition("/")[0] for s in schema.RECORD_STEMS.values()),
+                   schema.STAGING_FOLDER):  # fmt: skip
+        if storage.is_link(path := recipe.final(folder)):
+            raise InputError(f"{path}: is a link, and nothing is written through one; choose another --output")
     finished = False
     for folder in sorted({path.partition("/")[0] for path in storage.list_files(recipe.staging_root)}):
         staging = storage.join(recipe.staging_root, folder)

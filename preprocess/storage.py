@@ -92,6 +92,11 @@ def leads_out(root: str, path: str) -> bool:
     return _store(path).leads_out(root, path)
 
 
+def is_link(path: str) -> bool:
+    """Whether a path is a symbolic link."""
+    return is_local(path) and os.path.islink(path)
+
+
 def open_for_writing(path: str) -> AbstractContextManager[BinaryIO]:
     """A stream into a new file, which takes its name, and the place of an older one, when it is whole; missing folders
     are made.

@@ -1,12 +1,17 @@
-"""A proxy on loopback that forwards to a server and lets chosen requests fail, as a network or a service would."""
+"""A proxy on loopback before a storage emulator: it lets chosen requests fail, as a network or a service would.
+
+It also keeps the one promise of the service that the emulator does not keep: an upload with `ifGenerationMatch` is
+refused where another generation of the object stands (0: where any does).
+"""
 
 import http.client
 import json
+import re
 import socket
 import struct
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 from tests.cloud import serving
 
@@ -39,6 +44,8 @@ class _Handler(BaseHTTPRequestHandler):
             server.asked.append((self.command, self.path))
             fault = server.fault(len(server.asked), self.command, self.path)
             server.failed += fault is not None
+            if fault is None and not self._generation_matches(body):
+                fault = 412
         if fault == RESET:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
@@ -49,10 +56,21 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(*self._ask(body), cut=fault == CUT)
 
-    def _ask(self, body):
+    def _generation_matches(self, body):
+        """Within the server's lock, so that of two uploads one comes first; its own upload follows it there."""
+        expected = parse_qs(urlsplit(self.path).query).get("ifGenerationMatch")
+        if not expected:
+            return True
+        name = json.loads(re.search(rb"\{.*?\}", body)[0])["name"]
+        bucket = self.path.split("/b/")[1].split("/")[0]
+        status, _, data = self._ask(b"", "GET", f"/storage/v1/b/{bucket}/o/{quote(name, safe='')}")
+        standing = "0" if status == 404 else json.loads(data)["generation"]
+        return expected == [standing]
+
+    def _ask(self, body, method=None, path=None):
         upstream = http.client.HTTPConnection(self.server.upstream)
         headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "accept-encoding", "connection")}
-        upstream.request(self.command, self.path, body, headers)
+        upstream.request(method or self.command, path or self.path, body, headers)
         answer = upstream.getresponse()
         data = answer.read()
         dropped = ("connection", "transfer-encoding", "content-length", "date", "server")

@@ -1,8 +1,14 @@
 """The command from gs:// to gs://, against a storage emulator on loopback, with the real client libraries."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
+from pipelines import verify
 from tests.cloud import objects, run, upload
+from tests.environments import ROOT
 from tests.films import Described, write_download
 from tests.test_preprocess import tree
 
@@ -59,6 +65,22 @@ def test_the_same_bytes_on_gs_as_in_a_folder(bucket, local, tmp_path):
     )
     assert forced.returncode == 0, forced.stderr
     assert len(list(films.list_blobs(prefix=f"{out}/"))) == len(written) - 1
+
+
+def test_a_star_does_not_reach_across_a_folder(bucket):
+    films, environment = bucket
+    for name in ("csv/a_train_set.csv", "csv/old/b_train_set.csv"):
+        films.blob(f"globs/{name}").upload_from_string(b"x")
+    program = "from preprocess import storage; print(storage.match('gs://films/globs/csv/*_train_set.csv'))"
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=os.environ | environment, check=True,
+                         capture_output=True, text=True)  # fmt: skip
+    assert ran.stdout == "['gs://films/globs/csv/a_train_set.csv']\n"
+
+
+@pytest.mark.parametrize("name", ["gs://<BUCKET>/out", "gs://my_bucket-/out", "gs:///out"])
+def test_what_cannot_be_a_bucket_is_one_line(name, capsys):
+    assert verify.main([name]) == 2
+    assert "cannot be the name of a bucket; expected gs://bucket/path\n" in capsys.readouterr().err
 
 
 def test_a_dry_run_on_gs_writes_nothing(bucket, local):

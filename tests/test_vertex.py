@@ -176,6 +176,16 @@ def test_paths_of_this_machine_are_refused(words, message, capsys):
     assert capsys.readouterr().err == f"error: {message} a gs:// folder\n"
 
 
+@pytest.mark.parametrize(("words", "message"), [
+    (["--training_data_dir=set/train", "--eval_data_dir=gs://b/test"], "set/train: Vertex AI does not see it; name a"),
+    ([*FOLDERS, "--job-dir=gs://b/other"], "--model_dir gs://b/m, and among the trainer's options gs://b/other; name"),
+])  # fmt: skip
+def test_what_a_machine_elsewhere_would_not_find_is_said_first(words, message, capsys):
+    argv = ["submit", "--trainer=gpu", *WHERE, "--model_dir=gs://b/m", "--staging=gs://b/s", "--dry_run", *words]
+    assert vertex.main(argv) == 2
+    assert capsys.readouterr().err.startswith(f"error: {message}")
+
+
 def test_a_trainer_s_flags_are_read_before_anything_is_sent(capsys):
     argv = ["submit", "--trainer=gpu", *WHERE, "--model_dir=gs://b/m", "--staging=gs://b/s", *FOLDERS]
     with pytest.raises(SystemExit) as ended:

@@ -4,7 +4,7 @@ DIR/training.json           what the checkpoints belong to
 DIR/ckpt-<step>.*           the last two checkpoints, and `checkpoint`, which names them
 DIR/history.csv             a row a step, and speed.csv, a row every 50
 DIR/metrics.json            the last evaluation, and predictions.csv, a row an image
-DIR/tensorboard/            scalars and images; of a gs:// folder, they go where the environment says instead
+DIR/tensorboard/            scalars and images; on Vertex AI they go to DIR/logs instead
 DIR/model.keras, DIR/export/
 """
 
@@ -24,7 +24,7 @@ HISTORY_COLUMNS = ("step", "loss", "accuracy", "learning_rate")
 SPEED_COLUMNS = ("step", "steps_per_second", "images_per_second", "device")
 PREDICTIONS_FILE, KERAS_FILE, EXPORT_FOLDER, BOARD_FOLDER = "predictions.csv", "model.keras", "export", "tensorboard"
 CHECKPOINT_INDEX = "checkpoint"
-STREAM_VARIABLE = "AIP_TENSORBOARD_LOG_DIR"  # a job on Vertex AI has it where a TensorBoard instance looks on
+STREAM_VARIABLE = "AIP_TENSORBOARD_LOG_DIR"  # Vertex AI sets it to DIR/logs, which a TensorBoard instance can be shown
 _NEEDED = (IDENTITY_FILE, HISTORY_FILE, SPEED_FILE, CHECKPOINT_INDEX)  # of a copy: what a run goes on from, with ckpt-*
 _UNFINISHED = ".unfinished"
 

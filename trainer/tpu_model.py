@@ -20,13 +20,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     return exit_status(lambda: run(argv, Log()))
 
 
-def check(argv: Sequence[str]) -> None:
-    """Reads a command line without running it, for who starts it elsewhere.
+def check(argv: Sequence[str]) -> list[str]:
+    """Reads a command line without running it, for who starts it elsewhere; returns the paths that it would use.
 
     Raises:
         InputError: it is wrong; or SystemExit, argparse having said so.
     """
-    command_line.parse(_parser(), argv)
+    options, settings = command_line.parse(_parser(), argv)
+    return [settings.model_dir, *options.training_data, *options.eval_data]
 
 
 def run(argv: Sequence[str] | None, log: Log) -> None:

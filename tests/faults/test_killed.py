@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -129,13 +130,14 @@ def test_every_step_of_replacing_a_data_set(films, rng, full, tmp_path):
     run_to_end(films, tmp_path / "first", {}, *small)
     wanted = tree(tmp_path / "first")
     other = [*small, "--resample=nearest"]
-    run_to_end(films, tmp_path / "counted", {}, *other)
+    run_to_end(films, tmp_path / "other", {}, *other)
+    before = tree(tmp_path / "other")
+    shutil.copytree(tmp_path / "other", tmp_path / "counted")
     run_to_end(films, tmp_path / "counted", killing(tmp_path / "counted", 0, "self", counts), *small, "--force")
     steps = range(1, int(counts.read_text()) + 1)
     for at in steps if full else rng.sample(steps, 4):
         out = tmp_path / f"out-{at}"
-        run_to_end(films, out, {}, *other)
-        before = tree(out)
+        shutil.copytree(tmp_path / "other", out)
         process = start(films, out, 1, killing(out, at, "self", counts), *small, "--force")
         process.communicate()
         assert process.returncode == KILLED, at

@@ -1,0 +1,222 @@
+"""A disk that is full, an output that is read-only, films that cannot be read or change under way."""
+
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+from tests.environments import ROOT
+from tests.films import Described, random_film, write_dicom, write_download
+from tests.test_preprocess import omissions, tree
+
+TRAIN = [Described(f"Calc-Training_P_{n:05d}_LEFT_CC", str(n % 4 + 1)) for n in range(1, 31)]
+TEST = [Described(f"Mass-Test_P_{n:05d}_RIGHT_MLO", str(n % 4 + 1)) for n in range(101, 111)]
+WITHOUT_PRIVILEGES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+"""As root, a process may read and write what it likes; without its privileges it is a user like any other."""
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory):
+    root = tmp_path_factory.mktemp("films")
+    write_download(root, TRAIN, TEST, ["as in the CSV"])
+    return root
+
+
+@pytest.fixture(scope="module")
+def expected(films):
+    assert run(films, films / "expected")[0] == 0
+    return tree(films / "expected")
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A file system of 12 MB."""
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", mount], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("wants to mount a small file system, which this user may not")
+    yield mount
+    subprocess.run(["umount", mount], check=True)
+
+
+def command(films, out, *words):
+    return [
+        *WITHOUT_PRIVILEGES, sys.executable, "-m", "pipelines.preprocess", f"--input={films}/images", f"--output={out}",
+        f"--train_csv={films}/csv/train.csv", f"--test_csv={films}/csv/test.csv", "--direct_num_workers=1", *words,
+    ]  # fmt: skip
+
+
+def run(films, out, *words, environment=None):
+    ran = subprocess.run(command(films, out, *words), cwd=ROOT, env=os.environ | (environment or {}),
+                         capture_output=True, text=True, check=False)  # fmt: skip
+    return ran.returncode, ran.stdout, ran.stderr
+
+
+@contextmanager
+def ballast(disk, free):
+    """Fills the disk but for so many bytes."""
+    found = os.statvfs(disk)
+    path = disk / "ballast"
+    path.write_bytes(b"x" * (found.f_bavail * found.f_frsize - free))
+    yield
+    path.unlink()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_disk_that_fills(workers, films, expected, disk, rng, full):
+    """At random places of the way: what is there stays, and the same command goes on once there is room."""
+    needed = sum(map(len, expected.values()))
+    for free in [rng.randint(0, needed) for _ in range(8 if full else 2)]:
+        out = disk / "out"
+        with ballast(disk, free):
+            status, _, error = run(films, out, f"--direct_num_workers={workers}")
+            assert (status in (1, 2), error.count("\n")) == (True, 1), error  # 2: there was no room for a lock
+            assert "No space left on device" in error, error
+            assert not (out / "manifest.json").exists()
+        status, _, error = run(films, out, f"--direct_num_workers={workers}")
+        assert status == 0, error
+        assert tree(out) == expected
+        shutil.rmtree(out)
+
+
+def test_a_disk_that_fills_leaves_the_data_set_that_is_there(films, expected, disk):
+    out = disk / "out"
+    assert run(films, out)[0] == 0
+    with ballast(disk, 100_000):
+        status, _, error = run(films, out, "--resample=nearest", "--force")
+        assert (status, error.count("\n")) == (1, 1), error
+        assert {name: data for name, data in tree(out).items() if not name.startswith(".staging/")} == expected
+    assert run(films, out)[0] == 0
+    assert tree(out) == expected
+
+
+def test_an_output_that_is_read_only(films, disk):
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    status, _, error = run(films, disk / "out")
+    assert (status, error) == (
+        2, f"error: {disk}/out: cannot be written to (Read-only file system); choose another --output\n"
+    )  # fmt: skip
+
+
+def test_a_folder_that_may_not_be_written_to(films, tmp_path):
+    (tmp_path / "out").mkdir(mode=0o555)
+    status, _, error = run(films, tmp_path / "out")
+    assert (status, error) == (
+        2, f"error: {tmp_path}/out: cannot be written to (Permission denied); choose another --output\n"
+    )  # fmt: skip
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Films that a test may spoil."""
+    write_download(tmp_path, TRAIN, TEST, ["as in the CSV"])
+    return tmp_path
+
+
+def test_a_film_that_may_not_be_read(own, expected):
+    path = own / "images" / TRAIN[0].path
+    path.chmod(0)
+    status, _, error = run(own, own / "out")
+    assert status == 0, error
+    (line,) = omissions(own / "out")
+    assert (line["case"], line["stage"]) == (TRAIN[0].case, "header")
+    assert line["reason"] == "the file cannot be opened (Permission denied)"
+    path.chmod(0o644)
+    shutil.rmtree(own / "out")
+    assert run(own, own / "out")[0] == 0
+    assert tree(own / "out") == expected
+
+
+CHANGING = """
+import os, sys
+from pathlib import Path
+path, what, after = Path(os.environ["SPOILED"]), os.environ["SPOIL"], os.environ["AFTER"]
+opened = 0
+def look(event, args):
+    global opened
+    if event == "open" and str(args[0]) == str(path) and after == "measured":
+        opened += 1
+        if opened == 2:  # the second time is for the pixels
+            spoil()
+    elif event == "open" and str(args[0]).endswith(".png") and after == "read":
+        spoil()
+def spoil():
+    global path
+    here, path = path, Path("/gone")
+    if what == "gone":
+        here.unlink()
+    elif what == "cut":
+        os.truncate(here, here.stat().st_size // 2)
+    elif what == "replaced":
+        here.with_name("new").write_bytes(here.read_bytes())
+        os.utime(here.with_name("new"), (1, 1))
+        os.replace(here.with_name("new"), here)
+sys.addaudithook(look)
+"""
+
+
+@pytest.mark.parametrize(("what", "reasons"), [
+    ("gone", {"the file cannot be opened (No such file or directory)"}),
+    ("cut", {"its header promises 300 x 200 pixels of 16 bits (120,000 bytes); the file holds 59,", "the file ended"}),
+    ("replaced", {"the file changed while the job was running"}),
+])  # fmt: skip
+def test_a_film_that_changes_under_way(what, reasons, own, tmp_path):
+    """Between its header and its pixels, from outside: it costs that image, and is named."""
+    film = TRAIN[0]
+    write_dicom(own / "images" / film.path, random_film(1, 300, 200))
+    (tmp_path / "spoiling").mkdir()
+    (tmp_path / "spoiling/sitecustomize.py").write_text(CHANGING)
+    environment = {
+        "PYTHONPATH": str(tmp_path / "spoiling"), "SPOILED": str(own / "images" / film.path), "SPOIL": what,
+        "AFTER": "measured",
+    }  # fmt: skip
+    status, _, error = run(own, own / "out", environment=environment)
+    assert status == 0, error
+    (line,) = omissions(own / "out")
+    assert (line["case"], line["stage"]) == (film.case, "pixels" if what != "cut" else line["stage"])
+    assert any(line["reason"].startswith(reason) for reason in reasons), line
+
+
+def test_what_is_no_file_costs_that_image(own):
+    path = own / "images" / TRAIN[0].path
+    path.unlink()
+    os.mkfifo(path)  # reading it would wait without end
+    status, _, error = run(own, own / "out")
+    assert status == 0, error
+    (line,) = omissions(own / "out")
+    assert (line["case"], line["stage"]) == (TRAIN[0].case, "match")
+
+
+def test_links(own, expected):
+    """One within the input is a film like any other; one that leads out of it is not followed."""
+    inside, outside = (own / "images" / film.path for film in TRAIN[:2])
+    inside.rename(own / "images/elsewhere.dcm")
+    inside.symlink_to(own / "images/elsewhere.dcm")
+    outside.rename(own / "outside.dcm")
+    outside.symlink_to(own / "outside.dcm")
+    status, _, error = run(own, own / "out")
+    assert status == 0, error
+    (line,) = omissions(own / "out")
+    assert (line["case"], line["reason"]) == (
+        TRAIN[1].case, "a link that leads out of the input root; put the file itself there"
+    )  # fmt: skip
+    names = {f"small_train/{TRAIN[0].density}_{TRAIN[0].case}.png"}
+    assert {tree(own / "out")[name] for name in names} == {expected[name] for name in names}
+
+
+@pytest.mark.parametrize("folder", ["small_train", "cache", ".staging"])
+def test_nothing_is_written_through_a_link_in_the_output(folder, films, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "out" / folder).symlink_to(tmp_path / "mine")
+    status, _, error = run(films, tmp_path / "out")
+    assert (status, error) == (
+        2, f"error: {tmp_path}/out/{folder}: is a link, and nothing is written through one; choose another --output\n"
+    )  # fmt: skip
+    assert list((tmp_path / "mine").iterdir()) == []
