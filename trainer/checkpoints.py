@@ -12,9 +12,8 @@ from preprocess.errors import InputError, RunFailed
 from preprocess.log import Log
 from trainer import checkpoint_files as files
 from trainer.images import ImageSet, Statistics
-from trainer.model_dir import CHECKPOINT_INDEX, IDENTITY_FILE, ModelDir
+from trainer.model_dir import CHECKPOINT_INDEX, IDENTITY_FILE, ModelDir, read_file
 from trainer.options import Settings
-from trainer.storage import about
 from trainer.writing import first_line, replacing, writing
 
 FORMAT = 1
@@ -113,8 +112,7 @@ class Checkpoints:
             found = self._checkpoint.read(str(prefix)).assert_existing_objects_matched()
         except (tf.errors.OpError, IndexError) as error:
             for path in files.files_of(self._model_dir.local, step):
-                with about(str(path), "cannot be read", "; see to it, or choose another --model_dir"):
-                    path.read_bytes()
+                read_file(path)
             if isinstance(error, tf.errors.ResourceExhaustedError):
                 raise RunFailed(f"{prefix}: there is not enough memory for it") from error
             return first_line(error)
@@ -165,8 +163,7 @@ def _read(path: Path, model_dir: ModelDir) -> dict | None:
     if not path.exists():
         return None
     try:
-        with about(str(path), "cannot be read", "; see to it, or choose another --model_dir"):
-            found = json.loads(path.read_bytes())
+        found = json.loads(read_file(path))
         if not isinstance(found, dict) or found.get("format") != FORMAT:
             return {}
         for name in ("architecture", "normalization", "training_set", "training"):

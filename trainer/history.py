@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from trainer.model_dir import read_file
 from trainer.training import Steps
 from trainer.writing import replacing, writing
 
@@ -17,11 +18,12 @@ class StepTable:
     end of line is half of one, whatever step its digits seem to say.
 
     Raises:
+        InputError: the system does not let it be read.
         RunFailed: the disk does not take it.
     """
 
     def __init__(self, path: Path, columns: Sequence[str], step: int):
-        rows = path.read_bytes().split(b"\n")[1:-1] if path.exists() else []
+        rows = read_file(path).split(b"\n")[1:-1] if path.exists() else []
         numbered = [(row.partition(b",")[0], row) for row in rows]
         kept = [row + b"\n" for number, row in numbered if number.isdigit() and int(number) <= step]
         with replacing(path) as unfinished:

@@ -104,6 +104,16 @@ def open_model_dir(path: str, is_chief: bool = True) -> Iterator[ModelDir]:
         yield model_dir if is_chief else ModelDir(folder, Path(folder))
 
 
+def read_file(path: Path) -> bytes:
+    """What a file in a model's folder holds.
+
+    Raises:
+        InputError: the system does not let it be read.
+    """
+    with about(str(path), "cannot be read", "; see to it, or choose another --model_dir"):
+        return path.read_bytes()
+
+
 def _is_needed(name: str) -> bool:
     return name in _NEEDED or name.startswith(_NEEDED_BEGINNINGS)
 

@@ -142,10 +142,10 @@ class _Session:
                     f"{step:,} steps were taken, --training_steps asks for {total:,} in all: no more training"
                 )
             return step
-        board = Board(self._model_dir.local / BOARD_FOLDER / "train")
         folder = self._model_dir.local
         history = StepTable(folder / HISTORY_FILE, HISTORY_COLUMNS, step)
         speed = StepTable(folder / SPEED_FILE, SPEED_COLUMNS, step)
+        board = Board(folder / BOARD_FOLDER / "train")
 
         def record(at: int, scalars: dict[str, float]) -> None:
             board.scalars(at, scalars | {"learning_rate": settings.learning_rate})
