@@ -14,25 +14,10 @@ from tests.faults.small_models import (
     content,
     names_in,
     run,
-    write_images,
 )
 from trainer import gpu_model
 
 INDEX, DATA = "{}.index", "{}.data-00000-of-00001"
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return write_images(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(scope="module")
-def trained(data, tmp_path_factory):
-    """Models of 20 steps, with checkpoints of steps 10 and 20, and of all 40 steps without interruption."""
-    root = tmp_path_factory.mktemp("models")
-    assert gpu_model.main(argv(data, root / "half", 20)) == 0
-    assert gpu_model.main(argv(data, root / "whole")) == 0
-    return root
 
 
 @pytest.fixture
@@ -87,15 +72,16 @@ def passed_over(line, model_dir, step, before):
     )
 
 
-@pytest.mark.parametrize(("kind", "file"), SURE, ids=lambda value: getattr(value, "__name__", value))
-def test_a_damaged_checkpoint_is_passed_over(data, trained, half, rng, capfd, kind, file):
-    kind(half / file.format("ckpt-20"), rng)
-    assert gpu_model.main(argv(data, half)) == 0
-    said = capfd.readouterr()
-    (line,) = warnings(said)
-    assert passed_over(line, half, 20, 10)
-    assert f"{half}: goes on from its checkpoint of step 10\n" in said.out
-    assert_ends_alike(half, trained / "whole")
+def test_a_damaged_checkpoint_is_passed_over(data, trained, tmp_path, rng, full, capfd):
+    for kind, file in SURE if full else rng.sample(SURE, 3):
+        model_dir = shutil.copytree(trained / "half", tmp_path / f"{kind.__name__}-{file[2:]}")
+        kind(model_dir / file.format("ckpt-20"), rng)
+        assert gpu_model.main(argv(data, model_dir)) == 0
+        said = capfd.readouterr()
+        (line,) = warnings(said)
+        assert passed_over(line, model_dir, 20, 10)
+        assert f"{model_dir}: goes on from its checkpoint of step 10\n" in said.out
+        assert_ends_alike(model_dir, trained / "whole")
 
 
 def test_damage_anywhere_ends_with_the_same_bytes(data, trained, tmp_path, rng, full, capfd):
@@ -111,16 +97,18 @@ def test_damage_anywhere_ends_with_the_same_bytes(data, trained, tmp_path, rng, 
         shutil.rmtree(model_dir)
 
 
-@pytest.mark.parametrize("text", [None, b"\x00\xff garbled", b'model_checkpoint_path: "ckpt-70"\n'])
-def test_the_file_that_names_the_last_is_not_needed(data, trained, half, capfd, text):
-    (half / "checkpoint").unlink()
-    if text is not None:
-        (half / "checkpoint").write_bytes(text)
-    assert gpu_model.main(argv(data, half)) == 0
-    said = capfd.readouterr()
-    assert f"{half}: goes on from its checkpoint of step 20\n" in said.out
-    assert warnings(said) == []
-    assert_ends_alike(half, trained / "whole")
+def test_the_file_that_names_the_last_is_not_needed(data, trained, tmp_path, rng, full, capfd):
+    texts = [None, b"", b"\x00\xff garbled", b'model_checkpoint_path: "ckpt-70"\n']
+    for number, text in enumerate(texts if full else [rng.choice(texts)]):
+        model_dir = shutil.copytree(trained / "half", tmp_path / f"m{number}")
+        (model_dir / "checkpoint").unlink()
+        if text is not None:
+            (model_dir / "checkpoint").write_bytes(text)
+        assert gpu_model.main(argv(data, model_dir)) == 0
+        said = capfd.readouterr()
+        assert f"{model_dir}: goes on from its checkpoint of step 20\n" in said.out
+        assert warnings(said) == []
+        assert_ends_alike(model_dir, trained / "whole")
 
 
 def test_where_all_are_damaged_nothing_is_deleted_and_nothing_begins_anew(data, half, rng, capfd):
@@ -153,7 +141,7 @@ def test_a_damaged_one_is_left_until_training_has_passed_it(data, trained, half,
     assert_ends_alike(half, trained / "whole")
 
 
-def test_what_killed_runs_leave_is_cleaned(data, trained, half):
+def test_what_killed_runs_leave_is_cleaned(data, trained, half, capfd):
     """Killed while it saved step 30, before it moved the index; and before, between saving and deleting."""
     for path in list(half.glob("ckpt-10.*")):
         shutil.copy(path, half / path.name.replace("10", "5"))
@@ -165,9 +153,10 @@ def test_what_killed_runs_leave_is_cleaned(data, trained, half):
     for name in (".unfinished-export", "ckpt-30_temp"):
         (half / name).mkdir()
         (half / name / "part").write_bytes(b"half")
-    status, out, err = run(*command(data, half, 20))
-    assert (status, err) == (0, "")
-    assert f"{half}: ckpt-30 was not saved to its end; goes on from step 20\n" in out
+    assert gpu_model.main(argv(data, half, 20)) == 0
+    said = capfd.readouterr()
+    assert f"{half}: ckpt-30 was not saved to its end; goes on from step 20\n" in said.out
+    assert warnings(said) == []
     assert_ends_alike(half, trained / "half")
 
 
