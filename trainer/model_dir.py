@@ -71,7 +71,18 @@ class ModelDir:
         return storage.join(self.path, name)
 
     def fetch(self) -> None:
-        """Downloads what a run goes on from."""
+        """Downloads what a run goes on from.
+
+        Of a local folder, which the chief is using, only what is needed is looked at: the rest may be gone meanwhile.
+        """
+        if storage.is_local(self.path):
+            found = sorted(os.listdir(self.path)) if os.path.isdir(self.path) else []
+            for name in filter(_is_needed, found):
+                if os.path.isdir(storage.join(self.path, name)):
+                    (self.local / name).mkdir()  # a mark: what is in it is of no use
+                else:
+                    self._download(name)
+            return
         names = list(filter(_is_needed, storage.list_files(self.path)))
         for name in storage.map_items(self._download, names, local=False):
             self._published[name] = _state(self.local / name)
