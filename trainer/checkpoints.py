@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,12 @@ import keras
 import tensorflow as tf
 
 from preprocess.errors import InputError, RunFailed
+from preprocess.log import Log
+from trainer import checkpoint_files as files
 from trainer.images import ImageSet, Statistics
-from trainer.model_dir import IDENTITY_FILE, ModelDir
+from trainer.model_dir import CHECKPOINT_INDEX, IDENTITY_FILE, ModelDir, read_file
 from trainer.options import Settings
+from trainer.writing import first_line, replacing, writing
 
 FORMAT = 1
 KEPT = 2
@@ -31,34 +33,57 @@ class Checkpoints:
         self._model_dir, self._variables = model_dir, model.trainable_variables
         self._step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         self._checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, step=self._step)
-        self._manager = tf.train.CheckpointManager(self._checkpoint, str(model_dir.local), max_to_keep=KEPT)
+        self._last: int | None = None
+        """The step of the last checkpoint that is known to be whole."""
+        self._broken_off: list[int] = []
 
-    def restore(self) -> int:
-        """Takes up the last checkpoint; returns its step, 0 where there is none.
+    def restore(self, log: Log) -> int:
+        """Takes up the last checkpoint that is whole; returns its step, 0 where none was ever saved.
+
+        Deletes nothing: of several workers, others may still be reading.
 
         Raises:
-            InputError: it cannot be read.
+            InputError: there are checkpoints, and none of them can be read; or one is of another model.
         """
-        for unfinished in self._model_dir.local.glob("ckpt-*_temp*"):  # a run was killed while it saved
-            shutil.rmtree(unfinished, ignore_errors=True)
-        latest = self._manager.latest_checkpoint
-        if latest is None:
-            return 0
-        try:
-            self._checkpoint.restore(latest).assert_existing_objects_matched()
-        except (tf.errors.OpError, ValueError, AssertionError) as error:
+        folder, damaged = self._model_dir.local, []
+        unfinished = files.unfinished_in(folder)
+        for step in files.steps_in(folder):
+            found = self._read(step)
+            if found is None:
+                self._last = step
+                break
+            if step in unfinished:
+                self._broken_off.append(step)
+            else:
+                damaged.append(f"ckpt-{step} ({found})")
+        if damaged and self._last is None:
             raise InputError(
-                f"{latest}: this checkpoint cannot be read ({str(error).splitlines()[0]}); choose another --model_dir"
-            ) from error
-        return int(self._step.numpy())
+                f"{self._model_dir.path}: no checkpoint is whole: {', '.join(damaged)}; nothing was deleted; bring one "
+                f"back from a copy, or choose another --model_dir"
+            )
+        taken_up = self._last or 0
+        if damaged:
+            log.warn(f"{self._model_dir.path}: damaged: {', '.join(damaged)}; goes on from step {taken_up:,}")
+        for step in self._broken_off:
+            log.say(f"{self._model_dir.path}: ckpt-{step} was not saved to its end; goes on from step {taken_up:,}")
+        return taken_up
+
+    def tidy(self) -> None:
+        """Deletes what killed runs left: checkpoints that are not whole or too many, and temporary files."""
+        folder = self._model_dir.local
+        files.delete(folder, self._broken_off)
+        files.delete_litter(folder)
+        if self._last is not None:
+            before = [step for step in files.steps_in(folder) if step < self._last]
+            files.keep(folder, {self._last, *before[: KEPT - 1]})
 
     def save(self, step: int) -> None:
         """Saves the model, if this step is not saved yet.
 
         Raises:
-            RunFailed: the weights are not finite, so that nothing could go on from them.
+            RunFailed: the disk does not take it; or the weights are not finite, so that nothing could go on from them.
         """
-        if self._manager.latest_checkpoint and self._manager.latest_checkpoint.endswith(f"ckpt-{step}"):
+        if step == self._last:
             return
         if not all(bool(tf.reduce_all(tf.math.is_finite(variable))) for variable in self._variables):
             raise RunFailed(
@@ -66,7 +91,37 @@ class Checkpoints:
                 f"--learning_rate"
             )
         self._step.assign(step)
-        self._manager.save(checkpoint_number=step)
+        with writing(self._model_dir.local / f"ckpt-{step}"):
+            files.add(self._model_dir.local, step, self._checkpoint.write)
+            files.keep(self._model_dir.local, {step} if self._last is None else {self._last, step})
+        self._last = step
+
+    def _read(self, step: int) -> str | None:
+        """Takes up a checkpoint; returns what is wrong with it, None if nothing is.
+
+        TensorFlow compares the checksums of what it reads before it assigns anything. It has no one error for what it
+        finds; what the system does not let anybody read is told apart by asking the system.
+
+        Raises:
+            InputError: the system does not let it be read; or it is whole, but of another model.
+        """
+        prefix = self._model_dir.local / f"ckpt-{step}"
+        if not prefix.with_name(f"{prefix.name}.index").exists():
+            return "its index is missing"
+        try:
+            found = self._checkpoint.read(str(prefix)).assert_existing_objects_matched()
+        except (tf.errors.OpError, IndexError) as error:
+            for path in files.files_of(self._model_dir.local, step):
+                read_file(path)
+            if isinstance(error, tf.errors.ResourceExhaustedError):
+                raise RunFailed(f"{prefix}: there is not enough memory for it") from error
+            return first_line(error)
+        except (ValueError, AssertionError) as error:
+            raise InputError(
+                f"{prefix}: is a checkpoint of another model ({first_line(error)}); choose another --model_dir"
+            ) from error
+        found.expect_partial()  # earlier versions also saved how often they had saved
+        return None
 
 
 def claim(
@@ -94,26 +149,31 @@ def claim(
         _compare(found, identity, model_dir.path)
         before = found["training"]
         changes = [f"{n} {before.get(n)} -> {now}" for n, now in identity["training"].items() if before.get(n) != now]
-    elif found is not None or tf.train.latest_checkpoint(str(model_dir.local)):
+    elif found is not None or (model_dir.local / CHECKPOINT_INDEX).exists() or files.steps_in(model_dir.local):
         raise InputError(f"{model_dir.path}: holds a checkpoint of another program; choose another --model_dir")
     else:
         changes = []
-    unfinished = path.with_name(f".unfinished-{path.name}")
-    unfinished.write_text(json.dumps(identity, indent=1) + "\n")
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        unfinished.write_text(json.dumps(identity, indent=1) + "\n")
     return changes
 
 
 def _read(path: Path, model_dir: ModelDir) -> dict | None:
+    """What the table of a run holds; without "format" where another program wrote it."""
     if not path.exists():
         return None
     try:
-        found = json.loads(path.read_text())
-        return found if isinstance(found, dict) else {}
-    except ValueError as error:
+        found = json.loads(read_file(path))
+        if not isinstance(found, dict) or found.get("format") != FORMAT:
+            return {}
+        for name in ("architecture", "normalization", "training_set", "training"):
+            found[name].keys()
+        found["training_set"]["images"] + 0
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             f"{model_dir.path}/{path.name}: is not what a trainer writes; choose another --model_dir"
         ) from error
+    return found
 
 
 def _compare(found: dict, identity: dict, path: str) -> None:

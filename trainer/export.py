@@ -1,21 +1,31 @@
 """The trained model for others: a Keras file and a SavedModel, which need nothing of this project."""
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
 
-from trainer.model_dir import EXPORT_FOLDER, KERAS_FILE, ModelDir, replacing
+from trainer.model_dir import EXPORT_FOLDER, KERAS_FILE, ModelDir
+from trainer.writing import replacing
 
 
-def export(model: keras.Model, model_dir: ModelDir) -> None:
+def export(model: keras.Model, model_dir: ModelDir, pause: Callable[[], None]) -> None:
     """Writes `model.keras` and `export/`.
 
     The signature of the SavedModel is that of the tutorial's predictions: from `pixels`, (N, H, W, 1) float32, raw
     values from 0 to 65535, to `classes`, (N,) int64, the label, and `probabilities`, (N, categories) float32.
+
+    Args:
+        pause: called between the two and after them; it may raise.
+
+    Raises:
+        RunFailed: the disk does not take them.
     """
     plain = keras.Model.from_config(model.get_config())  # one copy, whatever the strategy made of the model's variables
     plain.set_weights(model.get_weights())
     with replacing(model_dir.local / KERAS_FILE) as path:
         plain.save(path)
+    pause()
 
     @tf.function(input_signature=[tf.TensorSpec([None, *plain.input_shape[1:]], tf.float32, name="pixels")])
     def serve(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -24,3 +34,4 @@ def export(model: keras.Model, model_dir: ModelDir) -> None:
 
     with replacing(model_dir.local / EXPORT_FOLDER) as path:
         tf.saved_model.save(plain, str(path), signatures={"serving_default": serve})
+    pause()

@@ -9,6 +9,7 @@ from preprocess.log import Log
 from trainer import options as command_line
 from trainer import storage
 from trainer.png_folder import read_folder
+from trainer.signals import ending_at_once
 from trainer.startup import import_tensorflow
 
 
@@ -35,14 +36,15 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
         InputError, RunFailed, Stopped: see `session.run`.
     """
     options, settings = command_line.parse(_parser(), argv)
-    training, evaluation = (
-        read_folder(storage.in_bucket(options.data_bucket, folder), settings.size, settings.categories, log)
-        for folder in (options.training_data_dir, options.eval_data_dir)
-    )
-    import_tensorflow()  # it takes seconds: what is wrong so far is said before
-    from trainer import devices, session
+    with ending_at_once():
+        training, evaluation = (
+            read_folder(storage.in_bucket(options.data_bucket, folder), settings.size, settings.categories, log)
+            for folder in (options.training_data_dir, options.eval_data_dir)
+        )
+        import_tensorflow()  # it takes seconds: what is wrong so far is said before
+        from trainer import devices, session
 
-    session.run(settings, training, evaluation, devices.find_gpus(), log)
+        session.run(settings, training, evaluation, devices.find_gpus(), log)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,25 +6,32 @@ from pathlib import Path
 
 import numpy as np
 
+from trainer.model_dir import read_file
 from trainer.training import Steps
+from trainer.writing import replacing, writing
 
 
 class StepTable:
     """Appends to a CSV whose first column is the step; rows after the step that a run goes on from are cut off first.
 
-    So that a table without times in it is the same, whether a run was killed on the way or not.
+    So that a table without times in it is the same, whether a run was killed on the way or not. A last row without its
+    end of line is half of one, whatever step its digits seem to say.
+
+    Raises:
+        InputError: the system does not let it be read.
+        RunFailed: the disk does not take it.
     """
 
     def __init__(self, path: Path, columns: Sequence[str], step: int):
-        rows = path.read_text().splitlines()[1:] if path.exists() else []
-        kept = [row for row in rows if row.partition(",")[0].isdecimal() and int(row.partition(",")[0]) <= step]
-        unfinished = path.with_name(f".unfinished-{path.name}")
-        unfinished.write_text("".join(f"{row}\n" for row in (",".join(columns), *kept)))
-        unfinished.replace(path)
+        rows = read_file(path).split(b"\n")[1:-1] if path.exists() else []
+        numbered = [(row.partition(b",")[0], row) for row in rows]
+        kept = [row + b"\n" for number, row in numbered if number.isdigit() and int(number) <= step]
+        with replacing(path) as unfinished:
+            unfinished.write_bytes(b"".join((",".join(columns).encode() + b"\n", *kept)))
         self._path = path
 
     def add(self, rows: Iterable[Sequence[str]]) -> None:
-        with self._path.open("a", newline="") as file:
+        with writing(self._path), self._path.open("a", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows(rows)
 
 

@@ -1,7 +1,7 @@
 """The folder of a model: its checkpoints, tables and exports; local, or a copy of one in gs://.
 
 DIR/training.json           what the checkpoints belong to
-DIR/ckpt-<step>.*           the last two checkpoints, and `checkpoint`, which names them
+DIR/ckpt-<step>.*           the last two checkpoints, and `checkpoint`, which names them, see `checkpoint_files`
 DIR/history.csv             a row a step, and speed.csv, a row every 50
 DIR/metrics.json            the last evaluation, and predictions.csv, a row an image
 DIR/tensorboard/            scalars and images; on Vertex AI they go to DIR/logs instead
@@ -9,7 +9,6 @@ DIR/model.keras, DIR/export/
 """
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,8 +24,9 @@ SPEED_COLUMNS = ("step", "steps_per_second", "images_per_second", "device")
 PREDICTIONS_FILE, KERAS_FILE, EXPORT_FOLDER, BOARD_FOLDER = "predictions.csv", "model.keras", "export", "tensorboard"
 CHECKPOINT_INDEX = "checkpoint"
 STREAM_VARIABLE = "AIP_TENSORBOARD_LOG_DIR"  # Vertex AI sets it to DIR/logs, which a TensorBoard instance can be shown
-_NEEDED = (IDENTITY_FILE, HISTORY_FILE, SPEED_FILE, CHECKPOINT_INDEX)  # of a copy: what a run goes on from, with ckpt-*
-_UNFINISHED = ".unfinished"
+UNFINISHED = ".unfinished-"  # begins the name of what is not whole yet
+_NEEDED = (IDENTITY_FILE, HISTORY_FILE, SPEED_FILE, CHECKPOINT_INDEX)  # of a copy: what a run goes on from, and:
+_NEEDED_BEGINNINGS = ("ckpt-", f"{UNFINISHED}ckpt-")
 
 
 class ModelDir:
@@ -42,15 +42,23 @@ class ModelDir:
         self._published: dict[str, tuple[int, int]] = {}
 
     def publish(self) -> None:
-        """Uploads every file that is new or has changed, the index of the checkpoints last; deletes what is gone."""
+        """Uploads every file that is new or has changed; deletes what is gone.
+
+        A checkpoint is marked as unfinished, as on a disk, until the last of its files, the index, is there.
+        """
         if storage.is_local(self.path):
             return
         present = {str(path.relative_to(self.local)): _state(path) for path in self.local.rglob("*") if path.is_file()}
         changed = [name for name, state in present.items() if self._published.get(name) != state]
-        for names in ([n for n in changed if n != CHECKPOINT_INDEX], [n for n in changed if n == CHECKPOINT_INDEX]):
+        indices = [name for name in changed if _is_index(name)]
+        marks = [self._target(f"{UNFINISHED}{name.removesuffix('.index')}") for name in indices]
+        for mark in marks:
+            storage.write(mark, b"")
+        last = [name for name in changed if name == CHECKPOINT_INDEX]
+        for names in ([name for name in changed if name not in (*indices, *last)], indices, last):
             for _ in storage.map_items(self._upload, names, local=False):
                 pass  # the error of a thread is raised here
-        storage.delete(self._target(name) for name in self._published.keys() - present.keys())
+        storage.delete((*marks, *(self._target(name) for name in self._published.keys() - present.keys())))
         self._published = present
 
     def _upload(self, name: str) -> None:
@@ -63,7 +71,18 @@ class ModelDir:
         return storage.join(self.path, name)
 
     def fetch(self) -> None:
-        """Downloads what a run goes on from."""
+        """Downloads what a run goes on from.
+
+        Of a local folder, which the chief is using, only what is needed is looked at: the rest may be gone meanwhile.
+        """
+        if storage.is_local(self.path):
+            found = sorted(os.listdir(self.path)) if os.path.isdir(self.path) else []
+            for name in filter(_is_needed, found):
+                if os.path.isdir(storage.join(self.path, name)):
+                    (self.local / name).mkdir()  # a mark: what is in it is of no use
+                else:
+                    self._download(name)
+            return
         names = list(filter(_is_needed, storage.list_files(self.path)))
         for name in storage.map_items(self._download, names, local=False):
             self._published[name] = _state(self.local / name)
@@ -89,43 +108,29 @@ def open_model_dir(path: str, is_chief: bool = True) -> Iterator[ModelDir]:
         return
     with tempfile.TemporaryDirectory(prefix="model-") as folder:
         model_dir = ModelDir(path, Path(folder))
-        if not storage.is_local(path):
-            if is_chief:
-                storage.check_writable(path, "--model_dir")
-            with about(path, "cannot be read", "; choose another --model_dir"):
-                model_dir.fetch()
-        elif os.path.isdir(path):
-            for name in filter(_is_needed, storage.list_folder(path)):
-                storage.download(storage.join(path, name), str(Path(folder) / name))
+        if is_chief:
+            storage.check_writable(path, "--model_dir")
+        with about(path, "cannot be read", "; choose another --model_dir"):
+            model_dir.fetch()
         yield model_dir if is_chief else ModelDir(folder, Path(folder))
 
 
-@contextmanager
-def replacing(target: Path) -> Iterator[Path]:
-    """A place to write a file or folder to, which takes the target's name once it is whole.
+def read_file(path: Path) -> bytes:
+    """What a file in a model's folder holds.
 
-    The place ends as the target does, as some writers go by that.
+    Raises:
+        InputError: the system does not let it be read.
     """
-    unfinished = target.with_name(f"{_UNFINISHED}-{target.name}")
-    _remove(unfinished)
-    try:
-        yield unfinished
-        if unfinished.is_dir():
-            _remove(target)  # a folder cannot be replaced in one go
-        os.replace(unfinished, target)
-    finally:
-        _remove(unfinished)
+    with about(str(path), "cannot be read", "; see to it, or choose another --model_dir"):
+        return path.read_bytes()
 
 
 def _is_needed(name: str) -> bool:
-    return name in _NEEDED or name.startswith("ckpt-")
+    return name in _NEEDED or name.startswith(_NEEDED_BEGINNINGS)
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    elif path.exists():
-        path.unlink()
+def _is_index(name: str) -> bool:
+    return name.startswith("ckpt-") and name.endswith(".index")
 
 
 def _state(path: Path) -> tuple[int, int]:

@@ -1,14 +1,19 @@
 """What a run tells of its training while it goes on: a line every 50 steps, and the same figures to TensorBoard."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from preprocess.errors import RunFailed
 from preprocess.log import Log, duration
+from preprocess.records import CorruptRecord, read_records
 from trainer.training import Steps
+from trainer.writing import writing
 
 LINE_STEPS = 50
+_EVENTS = "events.out.tfevents.*"
 
 
 class Reporter:
@@ -55,18 +60,49 @@ class Reporter:
 
 
 class Board:
-    """Writes for TensorBoard into a folder."""
+    """Writes for TensorBoard into a file of its own in a folder.
 
-    def __init__(self, folder: str):
-        self._writer = tf.summary.create_file_writer(folder)
+    Raises:
+        RunFailed: the disk does not take it.
+    """
+
+    def __init__(self, folder: Path):
+        self._folder, self._end = folder, 0
+        before = set(folder.glob(_EVENTS))
+        with writing(folder):
+            self._writer = tf.summary.create_file_writer(str(folder))
+            self._writer.flush()
+        self._files = set(folder.glob(_EVENTS)) - before
+        self._check(1)  # the version of the format
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
-        with self._writer.as_default(step):
-            for name, value in values.items():
-                tf.summary.scalar(name, value)
-        self._writer.flush()
+        with writing(self._folder):
+            with self._writer.as_default(step):
+                for name, value in values.items():
+                    tf.summary.scalar(name, value)
+            self._writer.flush()
+        self._check(len(values))
 
     def picture(self, step: int, name: str, png: bytes) -> None:
-        with self._writer.as_default(step):
-            tf.summary.image(name, tf.io.decode_png(png, channels=3)[None])
-        self._writer.flush()
+        with writing(self._folder):
+            with self._writer.as_default(step):
+                tf.summary.image(name, tf.io.decode_png(png, channels=3)[None])
+            self._writer.flush()
+        self._check(1)
+
+    def _check(self, added: int) -> None:
+        """Counts the records that were added: TensorFlow's writer of events mostly says nothing of a full disk."""
+        found = 0
+        for path in self._files:
+            with path.open("rb") as stream:
+                stream.seek(self._end)
+                try:
+                    found += sum(1 for _ in read_records(stream))
+                except CorruptRecord:
+                    break
+                self._end = stream.tell()
+        if found != added:
+            raise RunFailed(
+                f"{self._folder}: cannot be written (a part is missing, as on a full disk); make room and run the "
+                f"same command, which goes on from the last checkpoint"
+            )

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from preprocess.errors import InputError
 from preprocess.log import Log
+from trainer import checkpoint_files, metrics, pictures
 from trainer import checkpoints as checkpointing
-from trainer import metrics, pictures
 from trainer.devices import Devices
 from trainer.evaluation import Predictions, predict
 from trainer.export import export
@@ -18,7 +18,6 @@ from trainer.images import ImageSet, shared_patients, statistics_of
 from trainer.model import build_model
 from trainer.model_dir import (
     BOARD_FOLDER,
-    CHECKPOINT_INDEX,
     HISTORY_COLUMNS,
     HISTORY_FILE,
     METRICS_FILE,
@@ -27,12 +26,12 @@ from trainer.model_dir import (
     SPEED_FILE,
     ModelDir,
     open_model_dir,
-    replacing,
 )  # fmt: skip
 from trainer.options import Settings
 from trainer.reporting import LINE_STEPS, Board, Reporter
 from trainer.signals import Signals
 from trainer.training import Training, make_optimizer
+from trainer.writing import replacing
 
 
 def run(settings: Settings, training: ImageSet, evaluation: ImageSet, devices: Devices, log: Log) -> None:
@@ -50,11 +49,13 @@ def run(settings: Settings, training: ImageSet, evaluation: ImageSet, devices: D
         )
     describe(training, evaluation, log)
     with open_model_dir(settings.model_dir, devices.is_chief) as model_dir, Signals() as signals:
-        if not settings.training_steps and not (model_dir.local / CHECKPOINT_INDEX).exists():
-            raise InputError(
-                f"{settings.model_dir}: holds no checkpoint to evaluate; train with --training_steps first"
-            )
+        if not settings.training_steps and not checkpoint_files.steps_in(model_dir.local):
+            raise _nothing_to_evaluate(settings)
         _Session(settings, training, evaluation, devices, model_dir, signals, log).run()
+
+
+def _nothing_to_evaluate(settings: Settings) -> InputError:
+    return InputError(f"{settings.model_dir}: holds no checkpoint to evaluate; train with --training_steps first")
 
 
 def describe(training: ImageSet, evaluation: ImageSet, log: Log) -> None:
@@ -100,15 +101,19 @@ class _Session:
             )
             self._optimizer = make_optimizer(self._model, settings.learning_rate)
             self._checkpoints = checkpointing.Checkpoints(self._model_dir, self._model, self._optimizer)
-            step = self._checkpoints.restore()
+            step = self._checkpoints.restore(self._log)
             self._optimizer.learning_rate = settings.learning_rate  # the checkpoint's is that of an earlier run
         self._agree_on(step)
+        self._checkpoints.tidy()
+        if not settings.training_steps and not step:
+            raise _nothing_to_evaluate(settings)
         self._log.say(f"model: {self._model.count_params():,} parameters, {precision}, on {self._devices.description}")
         step = self._train(step)
         if settings.eval_steps:
             self._evaluate(step, precision)
+            self._signals.check()
         if self._devices.is_chief:
-            export(self._model, self._model_dir)
+            export(self._model, self._model_dir, self._signals.check)
         self._model_dir.publish()
         self._log.say(f"everything is in {settings.model_dir}")
 
@@ -137,10 +142,10 @@ class _Session:
                     f"{step:,} steps were taken, --training_steps asks for {total:,} in all: no more training"
                 )
             return step
-        board = Board(str(self._model_dir.local / BOARD_FOLDER / "train"))
         folder = self._model_dir.local
         history = StepTable(folder / HISTORY_FILE, HISTORY_COLUMNS, step)
         speed = StepTable(folder / SPEED_FILE, SPEED_COLUMNS, step)
+        board = Board(folder / BOARD_FOLDER / "train")
 
         def record(at: int, scalars: dict[str, float]) -> None:
             board.scalars(at, scalars | {"learning_rate": settings.learning_rate})
@@ -174,7 +179,7 @@ class _Session:
             path.write_text(json.dumps(report, indent=1) + "\n")
         with replacing(folder / PREDICTIONS_FILE) as path:
             write_predictions(path, images, predictions)
-        board = Board(str(folder / BOARD_FOLDER / "eval"))
+        board = Board(folder / BOARD_FOLDER / "eval")
         scalars = {"loss": found.loss, "accuracy": found.accuracy.value, "quadratic_weighted_kappa": found.kappa.value}
         board.scalars(step, {name: value for name, value in scalars.items() if value is not None})
         board.picture(step, "confusion_matrix", pictures.draw_confusion(found.confusion))

@@ -1,6 +1,9 @@
-"""SIGTERM and SIGINT as a question that a run asks itself between two calls of the loop."""
+"""SIGTERM and SIGINT as a question that a run asks itself between two calls of the loop; before it, as an end."""
 
+import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from preprocess.errors import Stopped
@@ -34,3 +37,24 @@ class Signals:
         if self.received == number == signal.SIGINT:
             raise KeyboardInterrupt  # asked twice: at once
         self.received = number
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """As long as there is nothing to save, SIGTERM ends the process, whatever thread waits for whatever store.
+
+    The system's default would do so, too, but not to the first process of a container, which gets no signal that it
+    does not handle.
+    """
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    del frame
+    text = f"stopped by {signal.Signals(number).name} before any step was taken: the same command begins again\n"
+    os.write(2, text.encode())
+    os._exit(128 + number)  # an exception could be caught by whoever is being imported

@@ -9,6 +9,7 @@ from preprocess.command import exit_status
 from preprocess.log import Log
 from trainer import options as command_line
 from trainer.record_files import read_record_files
+from trainer.signals import ending_at_once
 from trainer.startup import import_tensorflow
 
 if TYPE_CHECKING:
@@ -37,14 +38,15 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
         InputError, RunFailed, Stopped: see `session.run`.
     """
     options, settings = command_line.parse(_parser(), argv)
-    training, evaluation = (
-        read_record_files(patterns, settings.size, settings.categories, log)
-        for patterns in (options.training_data, options.eval_data)
-    )
-    import_tensorflow()  # it takes seconds: what is wrong so far is said before
-    from trainer import session
+    with ending_at_once():
+        training, evaluation = (
+            read_record_files(patterns, settings.size, settings.categories, log)
+            for patterns in (options.training_data, options.eval_data)
+        )
+        import_tensorflow()  # it takes seconds: what is wrong so far is said before
+        from trainer import session
 
-    session.run(settings, training, evaluation, _find_devices(options, log), log)
+        session.run(settings, training, evaluation, _find_devices(options, log), log)
 
 
 def _find_devices(options: argparse.Namespace, log: Log) -> "Devices":

@@ -41,8 +41,11 @@ class Steps:
 
 
 def make_optimizer(model: keras.Model, learning_rate: float) -> keras.Optimizer:
-    """Stochastic gradient descent with momentum, its variables made: under a strategy they must be, before a step."""
-    optimizer = keras.optimizers.SGD(learning_rate, momentum=MOMENTUM)
+    """Stochastic gradient descent with momentum, its variables made: under a strategy they must be, before a step.
+
+    It has a name, since Keras counts those without through a process, and a checkpoint holds it.
+    """
+    optimizer = keras.optimizers.SGD(learning_rate, momentum=MOMENTUM, name="sgd")
     optimizer.build(model.trainable_variables)
     return optimizer
 

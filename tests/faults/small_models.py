@@ -1,0 +1,61 @@
+"""The smallest images that the network takes, so that a checkpoint is one megabyte and a run takes seconds."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.labelled import labelled_images, write_folder
+
+ROOT = Path(__file__).parents[2]
+FLAGS = ["--image_height=4", "--image_width=4", "--batch_size=8", "--learning_rate=0.01", "--precision=float32",
+         "--checkpoint_steps=10"]  # fmt: skip
+STEPS = 40
+FINAL = ("checkpoint", "history.csv", "metrics.json", "predictions.csv", "training.json")
+
+
+def write_images(root):
+    for split, count, seed in (("train", 16, 0), ("test", 8, 1)):
+        names, pixels, _ = labelled_images(count, seed, size=(4, 4))
+        write_folder(root / split, names, pixels)
+    return root
+
+
+def argv(data, model_dir, steps=STEPS, *flags):
+    return [f"--training_data_dir={data}/train", f"--eval_data_dir={data}/test", f"--model_dir={model_dir}", *FLAGS,
+            f"--training_steps={steps}", *flags]  # fmt: skip
+
+
+def command(data, model_dir, steps=STEPS, *flags):
+    return [sys.executable, "-m", "trainer.gpu_model", *argv(data, model_dir, steps, *flags)]
+
+
+def environment_of(**variables):
+    """This environment without the log level that TensorFlow was given here: set by a user, it lets everything out."""
+    return {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"} | variables
+
+
+def run(*words, environment=None):
+    """Runs a command as a process of its own; returns its status, standard output and standard error."""
+    ran = subprocess.run(
+        list(map(str, words)), cwd=ROOT, env=environment_of(**(environment or {})), capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    return ran.returncode, ran.stdout, ran.stderr
+
+
+def content(folder):
+    """Every file below a folder: path -> bytes."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def names_in(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def assert_ends_alike(found, expected):
+    """The same tables and the same checkpoints, byte for byte, and no file that the other has not."""
+    assert names_in(found) == names_in(expected)
+    for path in expected.iterdir():
+        if path.name in FINAL or "ckpt" in path.name:
+            assert (found / path.name).read_bytes() == path.read_bytes(), path.name

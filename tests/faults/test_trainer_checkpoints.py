@@ -1,0 +1,208 @@
+"""Checkpoints that are damaged: training goes on from the one before, to the same bytes, or says that it cannot."""
+
+import os
+import shutil
+
+import pytest
+
+from tests.cloud import objects, upload
+from tests.faults.small_models import (
+    STEPS,
+    argv,
+    assert_ends_alike,
+    command,
+    content,
+    names_in,
+    run,
+)
+from trainer import gpu_model
+
+INDEX, DATA = "{}.index", "{}.data-00000-of-00001"
+
+
+@pytest.fixture
+def half(trained, tmp_path):
+    return shutil.copytree(trained / "half", tmp_path / "m")
+
+
+def cut(path, rng):
+    os.truncate(path, rng.randrange(1, path.stat().st_size))
+
+
+def empty(path, rng):
+    os.truncate(path, 0)
+
+
+def remove(path, rng):
+    path.unlink()
+
+
+def flip(path, rng):
+    damaged = bytearray(path.read_bytes())
+    damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
+    path.write_bytes(damaged)
+
+
+def zero_a_page(path, rng):
+    """As a file system does that kept a length and lost the content."""
+    damaged = bytearray(path.read_bytes())
+    begin = rng.randrange(0, len(damaged), 4096)
+    damaged[begin : begin + 4096] = bytes(len(damaged[begin : begin + 4096]))
+    path.write_bytes(damaged)
+
+
+def noise(path, rng):
+    path.write_bytes(rng.randbytes(path.stat().st_size))
+
+
+SURE = [(cut, INDEX), (cut, DATA), (remove, INDEX), (remove, DATA), (empty, INDEX), (flip, DATA)]
+ALL = [*SURE, (empty, DATA), (flip, INDEX), (zero_a_page, INDEX), (zero_a_page, DATA), (noise, INDEX), (noise, DATA)]
+"""A bit of the index may be one that nobody reads, and a page may have been zeros before."""
+
+
+def warnings(said):
+    """What the command said on standard error, where TensorFlow may speak, too, if it was loaded before."""
+    return [line for line in said.err.splitlines() if line.startswith(("warning: ", "error: "))]
+
+
+def passed_over(line, model_dir, step, before):
+    """Whether a line says that a checkpoint is damaged, and where training goes on."""
+    return line.startswith(f"warning: {model_dir}: damaged: ckpt-{step} (") and line.endswith(
+        f"); goes on from step {before}"
+    )
+
+
+def test_a_damaged_checkpoint_is_passed_over(data, trained, tmp_path, rng, full, capfd):
+    for kind, file in SURE if full else rng.sample(SURE, 3):
+        model_dir = shutil.copytree(trained / "half", tmp_path / f"{kind.__name__}-{file[2:]}")
+        kind(model_dir / file.format("ckpt-20"), rng)
+        assert gpu_model.main(argv(data, model_dir)) == 0
+        said = capfd.readouterr()
+        (line,) = warnings(said)
+        assert passed_over(line, model_dir, 20, 10)
+        assert f"{model_dir}: goes on from its checkpoint of step 10\n" in said.out
+        assert_ends_alike(model_dir, trained / "whole")
+
+
+def test_damage_anywhere_ends_with_the_same_bytes(data, trained, tmp_path, rng, full, capfd):
+    """Whatever is hit: it is passed over, or it was nothing that anybody reads."""
+    for number in range(150 if full else 2):
+        model_dir = shutil.copytree(trained / "half", tmp_path / f"m{number}")
+        kind, file = rng.choice(ALL)
+        kind(model_dir / file.format("ckpt-20"), rng)
+        assert gpu_model.main(argv(data, model_dir)) == 0, (number, kind.__name__, file)
+        lines = warnings(capfd.readouterr())
+        assert [passed_over(line, model_dir, 20, 10) for line in lines] in ([], [True]), (number, kind.__name__, file)
+        assert_ends_alike(model_dir, trained / "whole")
+        shutil.rmtree(model_dir)
+
+
+def test_the_file_that_names_the_last_is_not_needed(data, trained, tmp_path, rng, full, capfd):
+    texts = [None, b"", b"\x00\xff garbled", b'model_checkpoint_path: "ckpt-70"\n']
+    for number, text in enumerate(texts if full else [rng.choice(texts)]):
+        model_dir = shutil.copytree(trained / "half", tmp_path / f"m{number}")
+        (model_dir / "checkpoint").unlink()
+        if text is not None:
+            (model_dir / "checkpoint").write_bytes(text)
+        assert gpu_model.main(argv(data, model_dir)) == 0
+        said = capfd.readouterr()
+        assert f"{model_dir}: goes on from its checkpoint of step 20\n" in said.out
+        assert warnings(said) == []
+        assert_ends_alike(model_dir, trained / "whole")
+
+
+def test_where_all_are_damaged_nothing_is_deleted_and_nothing_begins_anew(data, half, rng, capfd):
+    cut(half / "ckpt-20.data-00000-of-00001", rng)
+    remove(half / "ckpt-10.index", rng)
+    (half / "checkpoint").unlink()
+    (half / ".unfinished-metrics.json").write_text("of a run that was killed")
+    before = content(half)
+    for steps in (STEPS, 0):
+        assert gpu_model.main(argv(data, half, steps)) == 2
+        (line,) = warnings(capfd.readouterr())
+        assert line.startswith(f"error: {half}: no checkpoint is whole: ckpt-20 (")
+        assert line.endswith("ckpt-10 (its index is missing); nothing was deleted; bring one back from a copy, or "
+                             "choose another --model_dir")  # fmt: skip
+        assert content(half) == before
+
+
+def test_a_damaged_one_is_left_until_training_has_passed_it(data, trained, half, rng, capfd):
+    shutil.copy(half / "ckpt-20.index", half / "ckpt-35.index")
+    empty(half / "ckpt-35.index", rng)
+    assert gpu_model.main(argv(data, half, 30)) == 0
+    assert {name for name in names_in(half) if "ckpt" in name} == {
+        f"ckpt-{step}{end}" for step in (20, 30) for end in (".index", ".data-00000-of-00001")
+    } | {"ckpt-35.index"}
+    assert "ckpt-35" not in (half / "checkpoint").read_text()
+    assert gpu_model.main(argv(data, half)) == 0
+    assert [
+        passed_over(line, half, 35, before) for line, before in zip(warnings(capfd.readouterr()), (20, 30), strict=True)
+    ] == [True] * 2
+    assert_ends_alike(half, trained / "whole")
+
+
+def test_what_killed_runs_leave_is_cleaned(data, trained, half, capfd):
+    """Killed while it saved step 30, before it moved the index; and before, between saving and deleting."""
+    for path in list(half.glob("ckpt-10.*")):
+        shutil.copy(path, half / path.name.replace("10", "5"))
+    shutil.copy(half / "ckpt-20.data-00000-of-00001", half / "ckpt-30.data-00000-of-00001")
+    (half / ".unfinished-ckpt-30").mkdir()
+    shutil.copy(half / "ckpt-20.index", half / ".unfinished-ckpt-30/ckpt-30.index")
+    for name in (".unfinished-history.csv", ".unfinished-model.keras"):
+        (half / name).write_bytes(b"half")
+    for name in (".unfinished-export", "ckpt-30_temp"):
+        (half / name).mkdir()
+        (half / name / "part").write_bytes(b"half")
+    assert gpu_model.main(argv(data, half, 20)) == 0
+    said = capfd.readouterr()
+    assert f"{half}: ckpt-30 was not saved to its end; goes on from step 20\n" in said.out
+    assert warnings(said) == []
+    assert_ends_alike(half, trained / "half")
+
+
+def test_a_run_killed_in_its_first_checkpoint_begins_again(data, trained, tmp_path, capfd):
+    shutil.copytree(trained / "half", tmp_path / "m", ignore=shutil.ignore_patterns("ckpt-*", "checkpoint", "m*", "p*"))
+    (tmp_path / "m/.unfinished-ckpt-10").mkdir()
+    (tmp_path / "m/ckpt-10.data-00000-of-00001").write_bytes(b"half")
+    assert gpu_model.main(argv(data, tmp_path / "m")) == 0
+    said = capfd.readouterr()
+    assert f"{tmp_path}/m: ckpt-10 was not saved to its end; goes on from step 0\n" in said.out
+    assert warnings(said) == []
+    assert_ends_alike(tmp_path / "m", trained / "whole")
+
+
+def test_half_a_row_of_the_history_is_no_row(data, trained, half):
+    """The beginning of the row of step 123 says 12."""
+    with (half / "history.csv").open("a") as file:
+        file.write("21,0.5,0.5,0.01\n12")
+    assert gpu_model.main(argv(data, half)) == 0
+    assert_ends_alike(half, trained / "whole")
+
+
+def test_in_a_bucket(data, trained, half, bucket, rng, tmp_path):
+    films, environment = bucket
+    flip(half / "ckpt-20.data-00000-of-00001", rng)
+    shutil.copy(half / "ckpt-10.data-00000-of-00001", half / "ckpt-30.data-00000-of-00001")
+    (half / ".unfinished-ckpt-30").touch()  # what an upload that was broken off leaves
+    (half / "checkpoint").unlink()
+    upload(half, films, "m/")
+    status, out, err = run(*command(data, "gs://films/m"), environment=environment)
+    assert status == 0, err
+    (line,) = err.splitlines()
+    assert passed_over(line, "gs://films/m", 20, 10)
+    assert "gs://films/m: ckpt-30 was not saved to its end; goes on from step 10\n" in out
+    for name, data in objects(films, "m/").items():
+        (tmp_path / "found" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "found" / name).write_bytes(data)
+    assert_ends_alike(tmp_path / "found", trained / "whole")
+
+
+def test_in_a_bucket_where_all_are_damaged(data, half, bucket, rng):
+    films, environment = bucket
+    for step in (10, 20):
+        noise(half / f"ckpt-{step}.index", rng)
+    upload(half, films, "none/")
+    status, _, err = run(*command(data, "gs://films/none"), environment=environment)
+    assert (status, err.count("\n")) == (2, 1)
+    assert err.startswith("error: gs://films/none: no checkpoint is whole: ckpt-20 (")
+    assert objects(films, "none/") == content(half)
