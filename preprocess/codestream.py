@@ -1,0 +1,48 @@
+"""The size that a compressed image states in its own header, read without decoding anything.
+
+JPEG and JPEG-LS: ISO/IEC 10918-1, B.2.2 (frame header). JPEG 2000 and High-Throughput JPEG 2000: ISO/IEC 15444-1, A.5.1
+(SIZ). A decoder believes this header, not the DICOM header around it; a codestream that says something else is a
+broken file at best, and at worst a few bytes that unfold into gigabytes.
+"""
+
+import struct
+
+_JPEG, _JPEG_2000 = b"\xff\xd8", b"\xff\x4f\xff\x51"
+_FRAME_HEADERS = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7))
+_WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
+
+
+def stated_size(head: bytes) -> tuple[int, int, int] | None:
+    """Height, width and number of components as a codestream's beginning states them.
+
+    Args:
+        head: the first bytes of the codestream, as many as are at hand.
+
+    Returns:
+        None where they state no size; also for a JP2 file, which DICOM does not allow (PS3.5, 8.2.4).
+    """
+    if head.startswith(_JPEG_2000):
+        return _siz(head)
+    if head.startswith(_JPEG):
+        return _frame_header(head)
+    return None
+
+
+def _siz(head: bytes) -> tuple[int, int, int] | None:
+    if len(head) < 42:
+        return None
+    right, bottom, left, top = struct.unpack(">4I", head[8:24])
+    return bottom - top, right - left, struct.unpack(">H", head[40:42])[0]
+
+
+def _frame_header(head: bytes) -> tuple[int, int, int] | None:
+    position = 2
+    while position + 10 <= len(head) and head[position] == 0xFF:
+        marker = head[position + 1]
+        if marker in _FRAME_HEADERS:
+            return struct.unpack(">HHB", head[position + 5 : position + 10])
+        if marker == 0xFF or marker in _WITHOUT_LENGTH:
+            position += 1 if marker == 0xFF else 2
+        else:
+            position += 2 + struct.unpack(">H", head[position + 2 : position + 4])[0]
+    return None
