@@ -1,30 +1,30 @@
 """The two things that a worker does with a film: measure it by its header, and make its image."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import BinaryIO
 
 from preprocess import storage
-from preprocess.errors import RejectedFilm
+from preprocess.decoding import Task, opened, resize_film
 from preprocess.example import encode_png
 from preprocess.images import open_film
 from preprocess.plan import Film
 from preprocess.recipe import MeasuredFilm, PreparedImage, Recipe
-from preprocess.resize import Size, pad_and_resize
+from preprocess.resize import Size
 
 _HEADER_BYTES = 256 << 10  # what a header pass asks a store for at once: a header is some 10 KB, a film 50 MB
 
 
-def measure(film: Film, input_root: str) -> MeasuredFilm:
+def measure(film: Film, input_root: str, max_pixels: int) -> MeasuredFilm:
     """Reads a film's size from its header.
+
+    Args:
+        max_pixels: how many a film may have.
 
     Raises:
         RejectedFilm: the file cannot be opened, or its header is not that of a film it holds.
     """
-    with _opened(storage.join(input_root, film.file), "header", _HEADER_BYTES) as stream:
-        opened = open_film(stream)
-        return MeasuredFilm(film, opened.height, opened.width)
+    with opened(storage.join(input_root, film.file), "header", _HEADER_BYTES) as stream:
+        image = open_film(stream, max_pixels)
+        return MeasuredFilm(film, image.height, image.width)
 
 
 def prepare(measured: MeasuredFilm, canvas: Size, recipe: Recipe) -> PreparedImage:
@@ -36,22 +36,10 @@ def prepare(measured: MeasuredFilm, canvas: Size, recipe: Recipe) -> PreparedIma
     Raises:
         RejectedFilm: the film is larger than the canvas, or its pixels cannot be read.
     """
-    with _opened(recipe.source(measured.film), "pixels") as stream:
-        opened = open_film(stream)
-        if (opened.height, opened.width) != (measured.height, measured.width):
-            raise RejectedFilm("pixels", "the file changed while the job was running")
-        pixels = pad_and_resize(opened, canvas, recipe.size, recipe.method)
+    film = (measured.height, measured.width)
+    task = Task(recipe.source(measured.film), film, canvas, recipe.size, recipe.method, recipe.max_pixels)
+    pixels = resize_film(task)
     png = encode_png(pixels)
     image = PreparedImage(measured.film, measured.height, measured.width, len(png), hashlib.sha256(png).hexdigest())
     storage.write(recipe.staged(image.file), png)
     return image
-
-
-@contextmanager
-def _opened(path: str, stage: str, buffer: int = storage.BUFFER_BYTES) -> Iterator[BinaryIO]:
-    try:
-        stream = storage.open_for_reading(path, buffer)
-    except OSError as error:
-        raise RejectedFilm(stage, f"the file cannot be opened ({error.strerror or type(error).__name__})") from error
-    with stream:
-        yield stream

@@ -19,6 +19,7 @@ class Recipe:
     named, matched, spare: counts of the plan, see `Plan`.
     parameters: what the manifest says of the options.
     fingerprint: of the plan and the parameters, see `Plan.fingerprint`.
+    max_pixels: how many a film may have.
     """
 
     input_root: str
@@ -33,6 +34,7 @@ class Recipe:
     spare: int
     parameters: Mapping[str, object]
     fingerprint: str
+    max_pixels: int
 
     @property
     def staging(self) -> str:
