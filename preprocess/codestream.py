@@ -1,4 +1,4 @@
-"""The size that a compressed image states in its own header, read without decoding anything.
+"""The size that a compressed image states in its own header, and whether all of it is there, without decoding anything.
 
 JPEG and JPEG-LS: ISO/IEC 10918-1, B.2.2 (frame header). JPEG 2000 and High-Throughput JPEG 2000: ISO/IEC 15444-1, A.5.1
 (SIZ). A decoder believes this header, not the DICOM header around it; a codestream that says something else is a
@@ -8,6 +8,7 @@ broken file at best, and at worst a few bytes that unfold into gigabytes.
 import struct
 
 _JPEG, _JPEG_2000 = b"\xff\xd8", b"\xff\x4f\xff\x51"
+_TILE_PART, _END = b"\xff\x90", b"\xff\xd9"
 _FRAME_HEADERS = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7))
 _WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
 
@@ -46,3 +47,34 @@ def _frame_header(head: bytes) -> tuple[int, int, int] | None:
         else:
             position += 2 + struct.unpack(">H", head[position + 2 : position + 4])[0]
     return None
+
+
+def is_whole(codestream: bytes) -> bool:
+    """Whether a codestream goes to its end mark, and a JPEG 2000 one has its tiles, all of them, before it.
+
+    Decoders of JPEG 2000 make black pixels of what is missing, and say nothing. What is damaged inside is another
+    matter: JPEG and JPEG 2000 have no checksum that would tell.
+    """
+    codestream = codestream.rstrip(b"\0")  # fragments are padded
+    if not codestream.endswith(_END):
+        return False
+    if not codestream.startswith(_JPEG_2000):
+        return True
+    right, bottom, _, _, tile_width, tile_height, left, top = struct.unpack(">8I", codestream[8:40])
+    if not tile_width or not tile_height:
+        return False
+    tiles = -((left - right) // tile_width) * -((top - bottom) // tile_height)
+    position, found = 2, set()
+    while position + 12 <= len(codestream) - 2:
+        marker = codestream[position : position + 2]
+        if marker == _TILE_PART:
+            index, length = struct.unpack(">HI", codestream[position + 4 : position + 10])
+            if 0 < length < 12:
+                return False
+            found.add(index)
+            position = position + length if length else len(codestream) - 2  # the last may leave its length open
+        elif found:
+            return False
+        else:
+            position += 2 + struct.unpack(">H", codestream[position + 2 : position + 4])[0]
+    return position == len(codestream) - 2 and len(found) == tiles

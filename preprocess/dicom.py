@@ -16,7 +16,7 @@ from pydicom.encaps import generate_frames
 from pydicom.pixels import get_decoder
 from pydicom.uid import UID, AllTransferSyntaxes, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
-from preprocess.codestream import stated_size
+from preprocess.codestream import is_whole, stated_size
 from preprocess.dicom_header import NOT_A_NUMBER, UNDEFINED, Value, read_header
 from preprocess.errors import RejectedFilm
 from preprocess.pixels import BROKEN_FILE, to_full_range
@@ -146,9 +146,13 @@ class EncapsulatedFilm(_Film):
     def _decode_by_plugin(self) -> np.ndarray:
         """(H, W) uint8 or uint16, by pydicom and the plugins that are installed."""
         try:
+            self._stream.seek(self._offset)
+            whole = is_whole(next(generate_frames(self._stream, number_of_frames=1)))
+            if not whole:
+                raise RejectedFilm("pixels", f"its {self._syntax.name} pixel data are cut short or have parts missing")
             self._stream.seek(0)
             samples, _ = get_decoder(self._syntax).as_array(pydicom.dcmread(self._stream), index=0, raw=True)
-        except BROKEN_FILE as error:
+        except (*BROKEN_FILE, StopIteration) as error:
             reason = f"its {self._syntax.name} pixel data cannot be decoded ({type(error).__name__})"
             raise RejectedFilm("pixels", reason) from error
         if samples.shape != (self.height, self.width) or samples.dtype.kind != "u":
