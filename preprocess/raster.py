@@ -19,6 +19,9 @@ _BITS = {"L": 8, "RGB": 8, "I;16": 16, "I;16B": 16, "I;16L": 16}
 _END_MARK = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
 _LARGEST_RATIO = {"PNG": 1032, "JPEG": 512, "TIFF": 1032}
 """Pixel bytes that one byte of a file can make at most: deflate codes 258 bytes in 2 bits, JPEG an 8x8 block in one."""
+_COMPRESSIONS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits")
+"""Of TIFF: lossless, and checked to their last byte. Where a JPEG is smaller than its strip, libtiff hands out the rest
+as it finds it in memory: other pixels on each run, perhaps another film's."""
 _TAIL = 65536
 _HEADER_BYTES = 8 << 20
 _READ_COSTS = 256  # bytes that a read counts for at least: a chain of small ones takes its time, too
@@ -56,6 +59,8 @@ def open_raster(stream: BinaryIO, size: int) -> "RasterFilm":
         raise RejectedFilm("header", f"a file of {frames} images; expected one")
     if image.mode not in _BITS or depth != {_BITS[image.mode]}:
         raise RejectedFilm("header", f"a {image.format} of mode {image.mode}; expected gray of 8 or 16 bits")
+    if image.info.get("compression", "raw") not in _COMPRESSIONS:
+        raise RejectedFilm("header", "a TIFF of another compression than none, LZW, deflate or PackBits")
     _check_length(image, stream, size, data_end)
     header.open_up()
     # Pillow turns WhiteIsZero around for 8 bits, and leaves 16 bits as they are stored.

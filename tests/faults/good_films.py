@@ -48,7 +48,7 @@ def write_good_films(folder):
         ("TIFF LZW", np.uint16, {"format": "TIFF", "compression": "tiff_lzw"}),
         ("TIFF deflate", np.uint8, {"format": "TIFF", "compression": "tiff_adobe_deflate"}),
         ("TIFF packbits", np.uint16, {"format": "TIFF", "compression": "packbits"}),
-        ("TIFF JPEG", np.uint8, {"format": "TIFF", "compression": "jpeg"}),
+        ("TIFF old deflate", np.uint16, {"format": "TIFF", "compression": "tiff_deflate"}),
         ("JPEG", np.uint8, {"format": "JPEG", "comment": b"a comment"}),
         ("JPEG progressive", np.uint8, {"format": "JPEG", "progressive": True}),
     ):

@@ -217,6 +217,13 @@ HOSTILE = {
     "RLE of a thousand times the pixels": Hostile(
         lambda d: rle(d, 2, [64, 64 + 64_000], b"\x81\7" * 64_000), pixels=sevens
     ),
+    "RLE with a run that crosses rows, and too much of it": Hostile(
+        lambda d: rle(d, 2, [64, 64 + 400], (b"\x81\7" * 200) * 2), pixels=sevens
+    ),
+    "a DICOM whose transfer syntax is a name": Hostile(
+        lambda d: plain(d).replace(b"1.2.840.10008.1.2.1\0", b"DOE^JANE 1956-01-01\0"),
+        "header: its transfer syntax is none that DICOM has; convert it to Explicit VR Little Endian",
+    ),
     "RLE in 20,000 fragments": Hostile(
         lambda d: encapsulated(
             d,
@@ -264,6 +271,9 @@ HOSTILE = {
         lambda _: tiff({273: (4, 1, 2**31)}), "header: its header promises image data up to byte 2,147,486,368"
     ),
     "a TIFF of 4 billion rows a strip": Hostile(lambda _: tiff({278: (4, 1, 2**32 - 1)})),
+    "a TIFF of JPEGs, the rest of which libtiff takes from memory": Hostile(
+        lambda _: image(np.uint8, format="TIFF", compression="jpeg"), "header: a TIFF of another compression than none"
+    ),
     "a JPEG that ends in the middle of a segment": Hostile(
         lambda _: image(np.uint8, format="JPEG")[:200] + b"\xff\xd9", "header: "
     ),

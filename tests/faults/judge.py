@@ -29,7 +29,7 @@ def judge(paths):
     )
     answers = [json.loads(line) for line in ran.stdout.splitlines()]
     assert ran.returncode == 0, f"{paths[len(answers)]}: status {ran.returncode}\n{ran.stderr[-3000:]}"
-    assert ran.stderr == ""
+    assert ran.stderr == "", ran.stderr[-3000:]
     return answers
 
 

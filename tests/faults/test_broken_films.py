@@ -1,6 +1,6 @@
 """Thousands of broken films: each is read rightly or rejected with a reason; none ends the run, or stops it.
 
-`FAULTS=full` takes 6,000 mutants, the short form 300. What mutants and fuzzers found is kept in `hostile_films`.
+`FAULTS=full` takes 12,000 mutants, the short form 600. What mutants and fuzzers found is kept in `hostile_films`.
 """
 
 import collections
@@ -58,7 +58,7 @@ def test_every_good_film_is_read_as_others_read_it(good_films, tmp_path):
 
 
 def test_mutated_films_are_read_rightly_or_rejected(good_films, rng, full, tmp_path):
-    kinds = [kind for kind in good_films for _ in range((6000 if full else 300) // len(good_films) + 1)]
+    kinds = [kind for kind in good_films for _ in range((12_000 if full else 600) // len(good_films) + 1)]
     mutants = [mutate(good_films[kind], rng, list(good_films.values())) for kind in kinds]
     paths = write(tmp_path, mutants)
     answers = judge(paths)
