@@ -6,11 +6,34 @@ broken file at best, and at worst a few bytes that unfold into gigabytes.
 """
 
 import struct
+from typing import BinaryIO
 
 _JPEG, _JPEG_2000 = b"\xff\xd8", b"\xff\x4f\xff\x51"
 _TILE_PART, _END = b"\xff\x90", b"\xff\xd9"
+_ITEM = b"\xfe\xff\x00\xe0"
+_HEAD = 128 << 10  # where its size has to stand: before it, a segment or two of at most 64 KiB each
 _FRAME_HEADERS = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7))
 _WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
+
+
+def read_head(stream: BinaryIO, offset: int) -> bytes:
+    """The first bytes of encapsulated pixel data: of its fragments, without the offset table before them."""
+    stream.seek(offset)
+    head, table = b"", True
+    while len(head) < _HEAD:
+        item = stream.read(8)
+        if len(item) < 8 or item[:4] != _ITEM:
+            break
+        length = struct.unpack("<I", item[4:])[0]
+        if table:
+            stream.seek(stream.tell() + length)
+        else:
+            held = stream.read(min(length, _HEAD))
+            head += held
+            if len(held) < length:
+                break
+        table = False
+    return head
 
 
 def stated_size(head: bytes) -> tuple[int, int, int] | None:

@@ -1,7 +1,7 @@
 """The helper process that decodes films for a worker: `python -m preprocess.decoder`.
 
 It reads tasks from standard input, one a line, and answers each on standard output with the small image or with what
-was raised. It ends when standard input does, which is when its worker closes it or is gone. See `decoding`, the
+was raised. It ends when standard input does, which is when its worker closes it or is gone. See `helper`, the
 worker's side of it.
 """
 
@@ -10,8 +10,9 @@ import resource
 import signal
 from typing import BinaryIO
 
-from preprocess.decoding import MEMORY_BYTES, READY, Answer, Task, open_task
+from preprocess.decoding import open_task
 from preprocess.errors import InputError, RejectedFilm, RunFailed
+from preprocess.helper import MEMORY_BYTES, READY, Answer, Task
 from preprocess.resize import pad_and_resize
 
 

@@ -16,7 +16,7 @@ from pydicom.encaps import generate_frames
 from pydicom.pixels import get_decoder
 from pydicom.uid import UID, AllTransferSyntaxes, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
-from preprocess.codestream import is_whole, stated_size
+from preprocess.codestream import is_whole, read_head, stated_size
 from preprocess.dicom_header import NOT_A_NUMBER, UNDEFINED, Value, read_header
 from preprocess.errors import RejectedFilm
 from preprocess.pixels import BROKEN_FILE, to_full_range
@@ -27,9 +27,7 @@ _PHOTOMETRIC = frozenset((
     "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT", "XYB",
 ))  # fmt: skip
 """Every value that PS3.3, C.7.6.3.1.2 has or had: only these are quoted."""
-_ITEM = b"\xfe\xff\x00\xe0"
 _RLE_LARGEST_RATIO = 64  # two bytes of a PackBits run make at most 128
-_CODESTREAM_HEAD = 128 << 10  # where its size has to stand: before it, a segment or two of at most 64 KiB each
 
 
 def open_dicom(stream: BinaryIO, size: int) -> "NativeFilm | EncapsulatedFilm":
@@ -54,7 +52,7 @@ def open_dicom(stream: BinaryIO, size: int) -> "NativeFilm | EncapsulatedFilm":
         raise RejectedFilm("header", _too_short(layout, promised, max(0, size - header.offset)))
     if not native:
         if syntax != RLELossless:
-            _check_codestream(_frame_head(stream, header.offset), layout)
+            _check_codestream(read_head(stream, header.offset), layout)
         return EncapsulatedFilm(stream, layout, header.offset, syntax)
     if header.length not in (promised, promised + promised % 2):
         held = "no length" if header.length == UNDEFINED else f"{header.length:,} bytes"
@@ -213,26 +211,6 @@ def _check_decoder(syntax: UID) -> None:
         raise RejectedFilm(
             "header", f"{syntax.name} needs the pydicom plugin {wanted}, which is not installed ({needs})"
         )
-
-
-def _frame_head(stream: BinaryIO, offset: int) -> bytes:
-    """The first bytes of encapsulated pixel data: of its fragments, without the offset table before them."""
-    stream.seek(offset)
-    head, table = b"", True
-    while len(head) < _CODESTREAM_HEAD:
-        item = stream.read(8)
-        if len(item) < 8 or item[:4] != _ITEM:
-            break
-        length = struct.unpack("<I", item[4:])[0]
-        if table:
-            stream.seek(stream.tell() + length)
-        else:
-            held = stream.read(min(length, _CODESTREAM_HEAD))
-            head += held
-            if len(held) < length:
-                break
-        table = False
-    return head
 
 
 def _check_codestream(head: bytes, layout: _Layout) -> None:

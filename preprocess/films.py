@@ -3,8 +3,9 @@
 import hashlib
 
 from preprocess import storage
-from preprocess.decoding import Task, opened, resize_film
+from preprocess.decoding import opened, resize_film
 from preprocess.example import encode_png
+from preprocess.helper import Task
 from preprocess.images import open_film
 from preprocess.plan import Film
 from preprocess.recipe import MeasuredFilm, PreparedImage, Recipe

@@ -10,8 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from preprocess.decoding import Task, opened, resize_film
+from preprocess.decoding import opened, resize_film
 from preprocess.errors import RejectedFilm
+from preprocess.helper import Task
 from preprocess.images import open_film
 
 ROOT = Path(__file__).parents[2]

@@ -115,11 +115,11 @@ def test_what_ends_a_decoder_costs_that_film(tmp_path):
 
 DECODE = """
 import sys
-from preprocess import decoding
-task = decoding.Task(sys.argv[1], (40, 30), (40, 30), (8, 6), "area", 10**6)
-helper = decoding.Helper()
-print(helper._process.pid, flush=True)
-decoding._decode(task, helper)
+from preprocess import helper
+task = helper.Task(sys.argv[1], (40, 30), (40, 30), (8, 6), "area", 10**6)
+process = helper.Helper()
+print(process._process.pid, flush=True)
+helper.decode(task, process)
 print("decoded", flush=True)
 sys.stdin.read()
 """
@@ -152,10 +152,10 @@ def test_what_is_wrong_with_the_run_is_not_blamed_on_a_film(tmp_path):
     path = write_image(tmp_path / "film", random_film(7, 40, 30), format="PNG")
     program = """
 import json, sys
-from preprocess import decoding, errors
-task = decoding.Task(sys.argv[1], (40, 30), (40, 30), (8, 6), "area", 10**6)
+from preprocess import errors, helper
+task = helper.Task(sys.argv[1], (40, 30), (40, 30), (8, 6), "area", 10**6)
 try:
-    decoding._decode(task, decoding.Helper())
+    helper.decode(task, helper.Helper())
 except errors.RunFailed as error:
     print(json.dumps(["RunFailed", str(error)]))
 except errors.InputError as error:

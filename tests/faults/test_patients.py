@@ -86,7 +86,8 @@ def in_dicom(data):
 def in_png(data):
     chunks = (
         (b"tEXt", b"Author\0CANARYCHUNK"), (b"zTXt", b"Comment\0\0" + zlib.compress(b"CANARYPACKED")),
-        (b"iTXt", b"Title\0\0\0\0\0" + LATIN_NAME.encode()), (b"eXIf", exif()), (b"tEXt", b"CANARYWORD\0" + NAME.encode()),
+        (b"iTXt", b"Title\0\0\0\0\0" + LATIN_NAME.encode()), (b"eXIf", exif()),
+        (b"tEXt", b"CANARYWORD\0" + NAME.encode()),
     )  # fmt: skip
     added = b"".join(struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks)
     return data[:33] + added + data[33:]
