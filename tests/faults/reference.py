@@ -34,6 +34,8 @@ def reference(data):
 def by_pydicom(data):
     import pydicom
 
+    if data.count(b"\xe0\x7f\x10\0") > 1:
+        return None  # DICOM allows no element twice; this project reads the first one, pydicom the last
     dataset = pydicom.dcmread(io.BytesIO(data))
     if dataset.Rows * dataset.Columns > LARGEST:
         return None
