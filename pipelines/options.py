@@ -10,6 +10,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines import runners
 from preprocess import schema, storage
 from preprocess.errors import InputError
+from preprocess.pixels import MAX_PIXELS
 from preprocess.plan import DROP, ERROR, KEEP, Plan, Selection
 from preprocess.recipe import Recipe
 from preprocess.resize import METHODS
@@ -55,6 +56,7 @@ def parameters_of(options: argparse.Namespace) -> dict[str, object]:
         "image_width": options.image_width,
         "canvas": AUTO if options.canvas is None else "{1}x{0}".format(*options.canvas),
         "resample": options.resample,
+        "max_pixels": options.max_pixels,
         "views": list(selection_of(options).views),
         "tfrecord_shards": options.tfrecord_shards,
         "patient_overlap": options.patient_overlap,
@@ -78,6 +80,7 @@ def recipe_of(options: argparse.Namespace, plan: Plan, lock: str) -> Recipe:
         spare=len(plan.spare),
         parameters=parameters,
         fingerprint=plan.fingerprint(parameters),
+        max_pixels=options.max_pixels,
         lock=lock,
     )
 
@@ -103,6 +106,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         choices=sorted(METHODS),
         default="area",
         help="area: exact mean of each output pixel's rectangle; nearest: what Pillow's NEAREST takes",
+    )
+    add(
+        "--max_pixels",
+        type=_pixels,
+        default=MAX_PIXELS,
+        metavar="N",
+        help="pixels that a film may have; a larger one is rejected before anything of it is decoded",
     )
     add(
         "--views",
@@ -141,6 +151,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def _count(text: str) -> int:
     if not re.fullmatch(r"[1-9]\d{0,4}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 99999")
+    return int(text)
+
+
+def _pixels(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,9}", text) or int(text) > schema.LONGEST_SIDE**2:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {schema.LONGEST_SIDE**2}")
     return int(text)
 
 

@@ -46,7 +46,7 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     input_root, output_root = storage.absolute(options.input), storage.absolute(options.output)
     plan = _plan(options, input_root, output_root)
     if options.dry_run:
-        log.say(table(rehearse(plan, input_root, options.canvas, log)))
+        log.say(table(rehearse(plan, input_root, options.canvas, options.max_pixels, log)))
         return
     with locked(output_root, "--output") as lock, storage.about_output(output_root):
         recipe = command_line.recipe_of(options, plan, lock)
@@ -76,7 +76,7 @@ def build(pipeline: beam.Pipeline, plan: Plan, recipe: Recipe, canvas: Size | No
     """The job: measure the films, find the canvas, prepare the images, write the data set."""
     planned = pipeline | "PlannedFilms" >> beam.Create(plan.films, reshuffle=False)
     known = pipeline | "KnownOmissions" >> beam.Create(plan.omissions, reshuffle=False)
-    measured, unmeasured = planned | "MeasureFilms" >> MeasureFilms(recipe.input_root)
+    measured, unmeasured = planned | "MeasureFilms" >> MeasureFilms(recipe.input_root, recipe.max_pixels)
     if canvas is None:
         size = measured | "LargestSize" >> LargestSize()
     else:

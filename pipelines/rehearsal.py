@@ -15,16 +15,17 @@ from preprocess.schema import Omission
 HEADER_THREADS = 16
 
 
-def rehearse(plan: Plan, input_root: str, canvas: Size | None, log: Log) -> Outcome:
+def rehearse(plan: Plan, input_root: str, canvas: Size | None, max_pixels: int, log: Log) -> Outcome:
     """Reads the header of every planned film, in threads. Writes nothing.
 
     Args:
         canvas: (height, width) where the options give one.
+        max_pixels: how many a film may have.
     """
 
     def measure(film: Film) -> MeasuredFilm | Omission:
         try:
-            return films.measure(film, input_root)
+            return films.measure(film, input_root, max_pixels)
         except RejectedFilm as rejected:
             return film.omission(rejected.stage, rejected.reason)
 

@@ -19,6 +19,7 @@ COLUMNS = ("patient id", "breast density", "left or right breast", "image view",
 """The columns in use, underscores read as spaces: the calcification files say `breast density`, the mass files
 `breast_density`."""
 
+_LONGEST_SHOWN = 200  # characters of a cell; a path of the data set has some 160
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _CBIS_CASE = re.compile(r"(?:Calc|Mass)-(?:Training|Test)_(P_\d+)_(LEFT|RIGHT)_(CC|MLO)")
 
@@ -83,7 +84,7 @@ def read_rows(stream: TextIO, origin: str, split: str) -> Iterator[Row]:
         if missing:
             raise InputError(
                 f"{origin}: no column {' and no column '.join(map(repr, missing))} among "
-                f"{', '.join(map(repr, header[:20])) or 'nothing'}; give a CBIS-DDSM case description"
+                f"{', '.join(map(_shown, header[:20])) or 'nothing'}; give a CBIS-DDSM case description"
             )
         where = [header.index(name) for name in COLUMNS]
         count = 0
@@ -130,7 +131,7 @@ def _disagreement(rows: list[Row]) -> str:
         ("image file path", {row.image_path for row in rows}),
     ):
         if len(said) > 1:
-            return f"its rows contradict each other in {field}: {', '.join(map(repr, sorted(said)))}"
+            return f"its rows contradict each other in {field}: {', '.join(map(_shown, sorted(said)[:5]))}"
     return ""
 
 
@@ -151,9 +152,11 @@ def path_fault(path: str) -> str:
     if path == "":
         return "no image file path"
     if parts[0] == "" or ":" in parts[0] or ".." in parts:
-        return f"image file path {path!r} leaves the input root; expected <case>/<StudyUID>/<SeriesUID>/000000.dcm"
+        return (
+            f"image file path {_shown(path)} leaves the input root; expected <case>/<StudyUID>/<SeriesUID>/000000.dcm"
+        )
     if "\\" in path or len(parts) != 4 or "" in parts or "." in parts:
-        return f"image file path {path!r} is not <case>/<StudyUID>/<SeriesUID>/000000.dcm"
+        return f"image file path {_shown(path)} is not <case>/<StudyUID>/<SeriesUID>/000000.dcm"
     return ""
 
 
@@ -161,14 +164,15 @@ def name_fault(what: str, name: str) -> str:
     """Why a name cannot be part of a file's name; empty where it can."""
     if _SAFE_NAME.fullmatch(name):
         return ""
-    return f"{what} {name!r} cannot name a file; expected up to 128 letters, digits, '.', '_' and '-'"
+    return f"{what} {_shown(name)} cannot name a file; expected up to 128 letters, digits, '.', '_' and '-'"
 
 
 def _contradiction(case: str, row: Row) -> str:
     said = _CBIS_CASE.fullmatch(case)
     if said is None or said.groups() == (row.patient, row.side, row.view):
         return ""
-    return f"the case name says {' '.join(said.groups())}, its columns say {row.patient} {row.side} {row.view}"
+    columns = " ".join(_shown(cell)[1:-1] for cell in (row.patient, row.side, row.view))
+    return f"the case name says {' '.join(said.groups())}, its columns say {columns}"
 
 
 def _value_fault(row: Row) -> str:
@@ -178,5 +182,10 @@ def _value_fault(row: Row) -> str:
         ("view", row.view, schema.VIEWS),
     ):
         if value not in allowed:
-            return f"{what} {value!r} is not one of {', '.join(allowed)}"
+            return f"{what} {_shown(value)} is not one of {', '.join(allowed)}"
     return ""
+
+
+def _shown(cell: str) -> str:
+    """A cell as a message may show it: quoted, on one line, in ASCII, and no longer than a message can be."""
+    return ascii(cell if len(cell) <= _LONGEST_SHOWN else f"{cell[:_LONGEST_SHOWN]}...")

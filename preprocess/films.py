@@ -1,30 +1,37 @@
 """What a worker does with a film: measure it by its header, and make its image, if it is not there yet."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import BinaryIO
 
 from preprocess import storage
+from preprocess.decoding import about_film, opened, resize_film
 from preprocess.errors import RejectedFilm
 from preprocess.example import decode_png, encode_png
+from preprocess.helper import Task
 from preprocess.images import open_film
 from preprocess.plan import Film
 from preprocess.recipe import MeasuredFilm, PreparedImage, Recipe
-from preprocess.resize import Size, pad_and_resize
+from preprocess.resize import Size
 
 _HEADER_BYTES = 256 << 10  # what a header pass asks a store for at once: a header is some 10 KB, a film 50 MB
 
 
-def measure(film: Film, input_root: str) -> MeasuredFilm:
+def measure(film: Film, input_root: str, max_pixels: int) -> MeasuredFilm:
     """Reads a film's size from its header.
+
+    Args:
+        max_pixels: how many it may have.
 
     Raises:
         RejectedFilm: the file cannot be opened, or its header is not that of a film it holds.
     """
-    with _opened(input_root, film, "header", _HEADER_BYTES) as stream:
-        opened = open_film(stream)
-        return MeasuredFilm(film, opened.height, opened.width, _version(input_root, film, "header"))
+    path = storage.join(input_root, film.file)
+    if storage.leads_out(input_root, path):
+        raise RejectedFilm("header", "a link that leads out of the input root; put the file itself there")
+    with about_film("header"):
+        version = storage.version(path)
+    with opened(path, "header", _HEADER_BYTES) as stream:
+        image = open_film(stream, max_pixels)
+        return MeasuredFilm(film, image.height, image.width, version)
 
 
 def find(measured: MeasuredFilm, canvas: Size, recipe: Recipe) -> PreparedImage | None:
@@ -55,12 +62,11 @@ def prepare(measured: MeasuredFilm, canvas: Size, recipe: Recipe) -> PreparedIma
             that was measured.
         RunFailed: the image cannot be written.
     """
-    film = measured.film
-    with _opened(recipe.input_root, film, "pixels") as stream:
-        opened = open_film(stream)
-        pixels = pad_and_resize(opened, canvas, recipe.size, recipe.method)
-    if _version(recipe.input_root, film, "pixels") != measured.version:  # also when it changed just now
-        raise RejectedFilm("pixels", "the file changed while the job was running")
+    path, film = recipe.source(measured.film), (measured.height, measured.width)
+    pixels = resize_film(Task(path, film, canvas, recipe.size, recipe.method, recipe.max_pixels))
+    with about_film("pixels"):
+        if storage.version(path) != measured.version:  # also when it changed while it was read
+            raise RejectedFilm("pixels", "the file changed while the job was running")
     staged, png = recipe.staged_image(measured, canvas), encode_png(pixels)
     with storage.about_output(recipe.output_root):
         storage.write(recipe.staged(staged), png)
@@ -70,27 +76,3 @@ def prepare(measured: MeasuredFilm, canvas: Size, recipe: Recipe) -> PreparedIma
 def _prepared(measured: MeasuredFilm, staged: str, png: bytes) -> PreparedImage:
     digest = hashlib.sha256(png).hexdigest()
     return PreparedImage(measured.film, measured.height, measured.width, staged, len(png), digest)
-
-
-@contextmanager
-def _opened(root: str, film: Film, stage: str, buffer: int = storage.BUFFER_BYTES) -> Iterator[BinaryIO]:
-    path = storage.join(root, film.file)
-    if storage.leads_out(root, path):
-        raise RejectedFilm(stage, "a link that leads out of the input root; put the file itself there")
-    with _about(stage):
-        stream = storage.open_for_reading(path, buffer)
-    with stream:
-        yield stream
-
-
-def _version(root: str, film: Film, stage: str) -> str:
-    with _about(stage):
-        return storage.version(storage.join(root, film.file))
-
-
-@contextmanager
-def _about(stage: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise RejectedFilm(stage, f"the file cannot be opened ({error.strerror or type(error).__name__})") from error

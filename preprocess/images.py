@@ -5,36 +5,48 @@ from typing import BinaryIO
 
 from preprocess import dicom, raster, schema
 from preprocess.errors import RejectedFilm
-from preprocess.pixels import FilmImage
+from preprocess.pixels import MAX_PIXELS, FilmImage
 
 
-def open_film(stream: BinaryIO) -> FilmImage:
-    """Reads the header of a film and checks that the file can hold what the header promises.
+def open_film(stream: BinaryIO, max_pixels: int = MAX_PIXELS) -> FilmImage:
+    """Reads the header of a film and checks that the file can hold what the header promises. Nothing is decoded.
 
     The format is told by the content, never by the name: DICOM, PNG, TIFF or JPEG.
 
     Args:
         stream: an open, seekable file; it must stay open while rows are read.
+        max_pixels: how many pixels a film may have.
 
     Raises:
         RejectedFilm: no such format, a header that is broken or of an image that is no film, or a file that is too
             short for its header.
     """
-    size = stream.seek(0, os.SEEK_END)
-    stream.seek(0)
-    magic = stream.read(132)
-    stream.seek(0)
-    film: FilmImage
-    if magic[128:] == b"DICM":
-        film = dicom.open_dicom(stream, size)
-    elif magic.startswith((b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"\xff\xd8\xff")):
-        film = raster.open_raster(stream, size)
-    elif size == 0:
-        raise RejectedFilm("header", "the file is empty")
-    else:
-        raise RejectedFilm("header", "not a DICOM, PNG, TIFF or JPEG file")
+    try:
+        film = _open_by_content(stream)
+    except OSError as error:
+        raise RejectedFilm("header", f"the file cannot be read: {error.strerror or type(error).__name__}") from error
     if max(film.height, film.width) > schema.LONGEST_SIDE:
         raise RejectedFilm(
             "header", f"{film.height} x {film.width} pixels; expected at most {schema.LONGEST_SIDE} a side"
         )
+    if film.height * film.width > max_pixels:
+        raise RejectedFilm(
+            "header",
+            f"{film.height} x {film.width} pixels are more than --max_pixels {max_pixels:,}; "
+            f"raise it if this is a film",
+        )
     return film
+
+
+def _open_by_content(stream: BinaryIO) -> FilmImage:
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    magic = stream.read(132)
+    stream.seek(0)
+    if magic[128:] == b"DICM":
+        return dicom.open_dicom(stream, size)
+    if magic.startswith((b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"\xff\xd8\xff")):
+        return raster.open_raster(stream, size)
+    if size == 0:
+        raise RejectedFilm("header", "the file is empty")
+    raise RejectedFilm("header", "not a DICOM, PNG, TIFF or JPEG file")

@@ -1,11 +1,23 @@
 """Stored samples -> pixels on the full 16-bit range, black as 0; what every image reader ends with."""
 
 import functools
+import struct
+import zlib
 from typing import Protocol
 
 import numpy as np
 
 from preprocess import schema
+
+MAX_PIXELS = 100_000_000
+"""How many pixels a film may have where `--max_pixels` does not say otherwise: CBIS-DDSM's largest has 38.6 million."""
+
+BROKEN_FILE = (
+    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError, RuntimeError, SyntaxError,
+    TypeError, ValueError, struct.error, zlib.error,
+)  # fmt: skip
+"""What Pillow, pydicom and its plugins raise on broken files; none of them documents a narrower base class. A
+`MemoryError` is not among them: how much memory is left is not the file's fault."""
 
 
 class FilmImage(Protocol):

@@ -24,6 +24,7 @@ class Recipe:
     named, matched, spare: counts of the plan, see `Plan`.
     parameters: what the manifest says of the options.
     fingerprint: of the plan and the parameters, see `Plan.fingerprint`.
+    max_pixels: how many a film may have.
     lock: by which the run holds the output root, see `locking.locked`.
     """
 
@@ -39,6 +40,7 @@ class Recipe:
     spare: int
     parameters: Mapping[str, object]
     fingerprint: str
+    max_pixels: int
     lock: str = ""
 
     @property

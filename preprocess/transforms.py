@@ -32,12 +32,13 @@ class MeasureFilms(beam.PTransform):
     """Film -> (kept: MeasuredFilm, omitted: Omission), by the header alone."""
 
     input_root: str
+    max_pixels: int
 
     def expand(self, pcoll):
         return (
             pcoll
             | "SpreadFilms" >> beam.Reshuffle()
-            | "ReadHeader" >> beam.FlatMap(_measure, self.input_root).with_outputs(OMITTED, main=KEPT)
+            | "ReadHeader" >> beam.FlatMap(_measure, self.input_root, self.max_pixels).with_outputs(OMITTED, main=KEPT)
         )
 
 
@@ -96,9 +97,9 @@ class WriteDataset(beam.PTransform):
         )
 
 
-def _measure(film: Film, input_root: str) -> Iterator[MeasuredFilm | Omitted]:
+def _measure(film: Film, input_root: str, max_pixels: int) -> Iterator[MeasuredFilm | Omitted]:
     try:
-        yield films.measure(film, input_root)
+        yield films.measure(film, input_root, max_pixels)
         _count("films_measured")
     except RejectedFilm as rejected:
         _count(f"films_rejected_{rejected.stage}")

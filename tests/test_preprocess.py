@@ -139,6 +139,23 @@ def test_the_canvas_ignores_a_header_that_promises_more_than_its_file_holds(job,
     assert json.loads((out / "manifest.json").read_text())["canvas"]["height"] < 100
 
 
+def test_a_film_of_too_many_pixels_is_rejected_and_does_not_widen_the_canvas(job, tmp_path):
+    files = write_films(tmp_path)
+    write_dicom(files[TRAIN[0].case], random_film(0, 100, 80))
+    write_dicom(files[TRAIN[1].case], random_film(0, 100, 79))
+    with pytest.raises(SystemExit):
+        job("--max_pixels", "0")
+    status, _, out = job("--max_pixels", "7900", "--max_rejected", "0.1")
+    assert status == 0
+    (line,) = omissions(out)
+    assert (line["case"], line["stage"]) == (TRAIN[0].case, "header")
+    assert line["reason"] == "100 x 80 pixels are more than --max_pixels 7,900; raise it if this is a film"
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["canvas"] == {"height": 100, "width": 79}
+    assert manifest["parameters"]["max_pixels"] == 7900
+    assert "rejected (header): 1" in job("--max_pixels", "7900", "--dry_run", out="dry")[1]
+
+
 def bad_film(case):
     return Described(case, "2")
 

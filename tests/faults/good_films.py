@@ -1,0 +1,112 @@
+"""Small films of every format and encoding: what the mutations start from. Name -> the file's bytes."""
+
+import io
+
+import numpy as np
+import pydicom
+from PIL import Image, PngImagePlugin
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
+
+from tests.films import random_film, write_dicom
+from tests.test_images import plain_tiff
+
+HEIGHT, WIDTH = 40, 34  # JPEG 2000 wants 32 at least
+
+
+def samples(dtype=np.uint16):
+    """(40, 34), half of it smooth, so that compression has something to do."""
+    pixels = random_film(31, HEIGHT, WIDTH, dtype)
+    pixels[:, : WIDTH // 2] = np.arange(HEIGHT)[:, None] * (6 if dtype == np.uint8 else 1600)
+    return pixels
+
+
+def write_good_films(folder):
+    """Writes one file of each kind and returns them as name -> bytes."""
+    films = {}
+    for name, syntax, dtype, header in (
+        ("explicit", ExplicitVRLittleEndian, np.uint16, {}),
+        ("implicit", ImplicitVRLittleEndian, np.uint16, {}),
+        ("bytes", ExplicitVRLittleEndian, np.uint8, {}),
+        ("twelve bits", ExplicitVRLittleEndian, np.uint16, {"BitsStored": 12}),
+        ("inverted", ExplicitVRLittleEndian, np.uint16, {"PhotometricInterpretation": "MONOCHROME1"}),
+        ("sequences", ExplicitVRLittleEndian, np.uint16, {"ReferencedSeriesSequence": nested(4)}),
+        ("implicit sequences", ImplicitVRLittleEndian, np.uint16, {"ReferencedSeriesSequence": nested(4)}),
+        ("RLE", RLELossless, np.uint16, {}),
+        ("RLE bytes", RLELossless, np.uint8, {}),
+    ):
+        films[f"DICOM {name}"] = write_dicom(folder / "x.dcm", samples(dtype), syntax, **header).read_bytes()
+    films["DICOM JPEG 2000"] = compressed(folder, JPEG2000Lossless)
+    films["DICOM fragments"] = in_fragments(folder)
+    films["DICOM JPEG"] = encapsulated(folder, [image(np.uint8, format="JPEG")])
+    for name, dtype, options in (
+        ("PNG", np.uint16, {"format": "PNG"}),
+        ("PNG bytes", np.uint8, {"format": "PNG"}),
+        ("PNG text", np.uint8, {"format": "PNG", "pnginfo": png_text()}),
+        ("TIFF", np.uint16, {"format": "TIFF"}),
+        ("TIFF LZW", np.uint16, {"format": "TIFF", "compression": "tiff_lzw"}),
+        ("TIFF deflate", np.uint8, {"format": "TIFF", "compression": "tiff_adobe_deflate"}),
+        ("TIFF packbits", np.uint16, {"format": "TIFF", "compression": "packbits"}),
+        ("TIFF old deflate", np.uint16, {"format": "TIFF", "compression": "tiff_deflate"}),
+        ("JPEG", np.uint8, {"format": "JPEG", "comment": b"a comment"}),
+        ("JPEG progressive", np.uint8, {"format": "JPEG", "progressive": True}),
+    ):
+        films[name] = image(dtype, **options)
+    films["TIFF big endian"] = plain_tiff(samples(), 1, ">")
+    films["TIFF white is zero"] = plain_tiff(samples(), 0)
+    return films
+
+
+def image(dtype, **options):
+    data = io.BytesIO()
+    Image.fromarray(samples(dtype)).save(data, **options)
+    return data.getvalue()
+
+
+def png_text():
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Title", "a title")
+    text.add_text("Comment", "compressed " * 20, zip=True)
+    return text
+
+
+def nested(depth):
+    """A sequence in a sequence, `depth` deep, written without lengths."""
+    item = Dataset()
+    item.StudyDescription = "deep"
+    if depth:
+        item.ReferencedSeriesSequence = nested(depth - 1)
+        item["ReferencedSeriesSequence"].is_undefined_length = True
+        item.is_undefined_length_sequence_item = depth % 2 == 0
+    return Sequence([item])
+
+
+def compressed(folder, syntax):
+    dataset = pydicom.dcmread(write_dicom(folder / "x.dcm", samples()))
+    dataset.compress(syntax, encoding_plugin="pylibjpeg")
+    return saved(dataset)
+
+
+def in_fragments(folder):
+    """RLE in several fragments, without an offset table."""
+    dataset = pydicom.dcmread(write_dicom(folder / "x.dcm", samples(), RLELossless))
+    (frame,) = pydicom.encaps.generate_frames(dataset.PixelData, number_of_frames=1)
+    dataset.PixelData = pydicom.encaps.encapsulate([frame], fragments_per_frame=3, has_bot=False)
+    dataset["PixelData"].is_undefined_length = True
+    return saved(dataset)
+
+
+def encapsulated(folder, frames, syntax=JPEGBaseline8Bit, dtype=np.uint8, has_bot=True):
+    """A DICOM whose pixel data are these codestreams, or fragments of one."""
+    dataset = pydicom.dcmread(write_dicom(folder / "x.dcm", samples(dtype)))
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.PixelData = pydicom.encaps.encapsulate(frames, has_bot=has_bot)
+    dataset["PixelData"].is_undefined_length = True
+    return saved(dataset)
+
+
+def saved(dataset):
+    data = io.BytesIO()
+    dataset.save_as(data, enforce_file_format=True)
+    return data.getvalue()

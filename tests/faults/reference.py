@@ -1,0 +1,58 @@
+"""What pydicom and Pillow themselves see in a file, in a process of its own: they are not to be trusted, either."""
+
+import concurrent.futures
+import io
+import multiprocessing
+import warnings
+from concurrent.futures.process import BrokenProcessPool
+
+import numpy as np
+
+LARGEST = 100_000  # pixels; a larger mutant is not worth the time
+
+
+def references(files):
+    """For each file's bytes: (H, W) uint16 on the full range, or None where pydicom and Pillow make nothing of it."""
+    pool = concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+    for data in files:
+        try:
+            yield pool.submit(reference, data).result()
+        except BrokenProcessPool:
+            pool = concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+            yield None
+    pool.shutdown()
+
+
+def reference(data):
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            return by_pydicom(data) if data[128:132] == b"DICM" else by_pillow(data)
+        except Exception:  # noqa: BLE001  # whatever a broken file makes of somebody else's reader
+            return None
+
+
+def by_pydicom(data):
+    import pydicom
+
+    if data.count(b"\xe0\x7f\x10\0") > 1:
+        return None  # DICOM allows no element twice; this project reads the first one, pydicom the last
+    dataset = pydicom.dcmread(io.BytesIO(data))
+    if dataset.Rows * dataset.Columns > LARGEST:
+        return None
+    samples = dataset.pixel_array.astype(np.int64) & ((1 << dataset.BitsStored) - 1)
+    top = (1 << dataset.BitsStored) - 1
+    pixels = np.floor(samples * 65535 / top + 0.5).astype(np.uint16)
+    return 65535 - pixels if dataset.PhotometricInterpretation == "MONOCHROME1" else pixels
+
+
+def by_pillow(data):
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data)) as image:
+        if image.width * image.height > LARGEST:
+            return None
+        pixels = np.asarray(image)
+        white_is_zero = image.format == "TIFF" and image.tag_v2.get(262) == 0 and pixels.dtype != np.uint8
+    pixels = pixels[..., 0] if pixels.ndim == 3 else pixels
+    pixels = pixels.astype(np.uint16) * (257 if pixels.dtype == np.uint8 else 1)
+    return 65535 - pixels if white_is_zero else pixels
