@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from preprocess import schema
+from preprocess.log import printable
 from preprocess.resize import Size
 from preprocess.schema import Omission
 
@@ -72,8 +73,3 @@ def _reasons(omissions: Sequence[Omission]) -> list[str]:
         if len(group) > EXAMPLES:
             lines.append(f"  and {len(group) - EXAMPLES:,} more, all in {schema.OMISSIONS_FILE}")
     return lines
-
-
-def printable(text: str) -> str:
-    """Text from the data without what would move a terminal's cursor."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

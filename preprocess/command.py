@@ -1,5 +1,6 @@
 """From a command to its exit status, the same for every command of the project."""
 
+import io
 import logging
 import os
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from preprocess.errors import InputError, RunFailed, Stopped
+from preprocess.log import printable
 
 
 def exit_status(run: Callable[[], None]) -> int:
@@ -15,14 +17,16 @@ def exit_status(run: Callable[[], None]) -> int:
 
     What went wrong is one line on standard error; that a disk or a store says no, wherever in the run, too.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names may be of scripts that a terminal does not know
     try:
         run()
     except (InputError, RunFailed) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        print(f"error: {printable(f'{where}{error.strerror or error}')}", file=sys.stderr)
         return 1
     except Stopped as stop:
         print(stop, file=sys.stderr)

@@ -88,7 +88,7 @@ class FileIndex:
             path=best.path,
             bytes=self._bytes[best.path],
             spare=tuple(candidate.path for candidate in others),
-            fault=_ambiguity(best, others) or _density_conflict(best, mammogram),
+            fault=_unwritable(best) or _ambiguity(best, others) or _density_conflict(best, mammogram),
         )
 
 
@@ -114,6 +114,11 @@ def _candidates(path: str) -> Iterable[tuple[tuple[str, ...], Candidate]]:
         except ValueError:
             return
         yield (CONVERTED, case), Candidate(False, (2, False), path)
+
+
+def _unwritable(best: Candidate) -> str:
+    """Why a path cannot stand in a table: control characters, or bytes that are no text."""
+    return "" if best.path.isprintable() else f"its path {best.path!a} is not printable text; rename it"
 
 
 def _ambiguity(best: Candidate, others: list[Candidate]) -> str:

@@ -45,12 +45,12 @@ class Log:
 
     def say(self, text: str) -> None:
         """One line, or several."""
-        self._console.print(text)
+        self._console.print("\n".join(map(printable, text.split("\n"))))
         self._console.file.flush()
 
     def warn(self, text: str) -> None:
         """One line that begins with "warning"."""
-        print(f"warning: {text}", file=sys.stderr, flush=True)
+        print(f"warning: {printable(text)}", file=sys.stderr, flush=True)
 
     @contextmanager
     def bar(self, stage: str, total: int, done: int = 0) -> Iterator["Bar"]:
@@ -206,6 +206,11 @@ def line(stage: str, done: int, total: int, elapsed: float, recent: int = 0, sec
         rate = recent / seconds
         return f"{text}, {rate:,.1f}/s, {duration((total - done) / rate)} left"
     return f"{text}, {duration(elapsed)}"
+
+
+def printable(text: str) -> str:
+    """Text that may come from the data as one line without what would move a terminal's cursor."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def duration(seconds: float) -> str:

@@ -25,6 +25,7 @@ from preprocess.schema import Omission
 LIBRARIES = ("apache-beam", "numpy", "pillow", "pydicom")
 VERDICT_FILE = "verdict.json"
 _COPY_BYTES = 1 << 20
+_FORMULA = "=+-@"  # what a spreadsheet would take a cell that begins so for
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,8 @@ def _dataset_table(images: Iterable[PreparedImage]) -> bytes:
     for split in schema.SPLITS:
         for image in in_record_order(images, split):
             film = image.film
-            table.writerow((film.name, split, film.density, film.patient, film.side, film.view, film.file, image.height,
+            source = f"./{film.file}" if film.file[0] in _FORMULA else film.file
+            table.writerow((film.name, split, film.density, film.patient, film.side, film.view, source, image.height,
                             image.width))  # fmt: skip
     return text.getvalue().encode()
 

@@ -19,6 +19,7 @@ MAY_IMPORT = {
         "preprocess.example",
         "preprocess.records",
         "preprocess.command",
+        "preprocess.locking",
         "preprocess.log",
         "preprocess.storage",
         "preprocess.stores.gcs",

@@ -11,10 +11,11 @@ DIR/model.keras, DIR/export/
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from preprocess import storage
+from preprocess.locking import locked
 from trainer.storage import about
 
 IDENTITY_FILE, HISTORY_FILE, METRICS_FILE = "training.json", "history.csv", "metrics.json"
@@ -99,20 +100,17 @@ def open_model_dir(path: str, is_chief: bool = True) -> Iterator[ModelDir]:
     """A model's folder; workers other than the chief get a temporary copy, which nobody keeps.
 
     Raises:
-        InputError: it cannot be made, read or written to.
+        InputError: it cannot be made, read or written to, or another run is writing there.
     """
-    if is_chief and storage.is_local(path):
-        local = Path(path).expanduser()
-        storage.check_writable(str(local), "--model_dir")
-        yield ModelDir(path, local)
-        return
-    with tempfile.TemporaryDirectory(prefix="model-") as folder:
-        model_dir = ModelDir(path, Path(folder))
-        if is_chief:
-            storage.check_writable(path, "--model_dir")
-        with about(path, "cannot be read", "; choose another --model_dir"):
-            model_dir.fetch()
-        yield model_dir if is_chief else ModelDir(folder, Path(folder))
+    with locked(storage.absolute(path), "--model_dir") if is_chief else nullcontext():
+        if is_chief and storage.is_local(path):
+            yield ModelDir(path, Path(path).expanduser())
+            return
+        with tempfile.TemporaryDirectory(prefix="model-") as folder:
+            model_dir = ModelDir(path, Path(folder))
+            with about(path, "cannot be read", "; choose another --model_dir"):
+                model_dir.fetch()
+            yield model_dir if is_chief else ModelDir(folder, Path(folder))
 
 
 def read_file(path: Path) -> bytes:

@@ -1,0 +1,125 @@
+"""Names are data: whatever stands in a description or names a file, it stays where it belongs and is harmless."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.environments import ROOT
+from tests.films import Described, as_in_csv, random_film, write_csv, write_dicom
+from tests.test_preprocess import omissions, tree
+
+TRAIN = [Described(f"Calc-Training_P_{n:05d}_LEFT_CC", str(n % 4 + 1)) for n in range(1, 13)]
+TEST = [Described("Mass-Test_P_00101_RIGHT_MLO", "1")]
+HOSTILE = [
+    "..", "../../outside", "a/../../outside", "/outside", "-rf", "--output=/", "=cmd|' /C calc'!A0", "@SUM(1)", "",
+    "new\nline", "carriage\rreturn", "tab\there", "bell\a", "escape\x1b[2J\x1b]0;title\a", "null\0byte", "del\x7f",
+    "\u202egnp.exe", "\u200b", "乳房X光片", "рентген", "צילום", "é", "e\u0301", "x" * 300, "é" * 150, " lead",
+    "trail ", "a b", "a\\b", "..\\..\\outside", "C:\\outside", "con", "nul.txt", ".", "...", ".hidden", "~root",
+    "$(touch outside)", "`touch outside`", "<script>alert(1)</script>", "'\"><img src=x onerror=alert(1)>", "%2e%2e%2foutside",
+    "{{7*7}}", "%s%n",
+]  # fmt: skip
+
+
+def command(module, *words, **environment):
+    ran = subprocess.run(
+        [sys.executable, "-m", module, *map(str, words)], cwd=ROOT, env=os.environ | environment, capture_output=True,
+        check=False,
+    )  # fmt: skip
+    return ran.returncode, ran.stdout + ran.stderr
+
+
+def is_harmless(said, encoding="utf-8"):
+    """Lines of printable text: nothing moves a terminal's cursor or ends a line but its end."""
+    return all(line.isprintable() for line in said.decode(encoding).split("\n"))
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Films with usual names, and beside them one that no path of a description may reach."""
+    for number, film in enumerate([*TRAIN, *TEST]):
+        as_in_csv(tmp_path / "deep/images", film, random_film(number))
+    write_csv(tmp_path / "test.csv", TEST)
+    write_dicom(tmp_path / "outside/1.2.3/4.5.6/000000.dcm", random_film(99))
+    return tmp_path
+
+
+def run(root, **environment):
+    before = {name: data for name, data in tree(root).items() if not name.startswith("deep/out/")}
+    status, said = command(
+        "pipelines.preprocess", f"--input={root}/deep/images", f"--output={root}/deep/out", "--max_rejected=1",
+        f"--train_csv={root}/train.csv", f"--test_csv={root}/test.csv", "--direct_num_workers=1", **environment,
+    )  # fmt: skip
+    assert status == 0, said
+    after = {name: data for name, data in tree(root).items() if not name.startswith("deep/out/")}
+    assert after == before  # nothing is written outside of the output
+    return said
+
+
+def checked(root, said):
+    out = root / "deep/out"
+    assert is_harmless(said)
+    for module in ("pipelines.verify", "pipelines.report"):
+        status, said = command(module, out)
+        assert status == 0, said
+        assert is_harmless(said)
+    page = (out / "report.html").read_text()
+    assert all(char.isprintable() or char == "\n" for char in page)
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+    with open(out / "dataset.csv", newline="") as file:
+        for row in csv.reader(file):
+            assert not any(cell[:1] in ("=", "+", "-", "@", "\t", "\r") for cell in row)
+    return out
+
+
+def test_names_in_a_description(root):
+    """As case, as patient, and as each part of a path: every one is named as rejected, and nothing else is touched."""
+    rows = []
+    for number, name in enumerate(HOSTILE):
+        usual = Described(f"Calc-Training_P_{1000 + number:05d}_LEFT_CC")
+        rows.append([usual.patient, "2", "LEFT", "CC", f"{name}/1.2.3/4.5.6/000000.dcm"])
+        rows.append([f"{name}{number}", "2", "LEFT", "CC", usual.path])
+        rows.append(["P_1", "2", "LEFT", "CC", f"A{number}/{name}/4.5.6/000000.dcm"])
+        rows.append(["P_1", "2", "LEFT", "CC", f"B{number}/1.2.3/{name}/000000.dcm"])
+    write_csv(root / "train.csv", [*TRAIN, *rows])
+    out = checked(root, run(root))
+    assert len(list((out / "small_train").iterdir())) == len(TRAIN)
+    named = {line["case"] for line in omissions(out)}
+    assert len(named) >= 3 * len(HOSTILE)
+    assert {f"A{n}" for n in range(len(HOSTILE))} <= named
+
+
+def test_names_of_folders_and_files(root):
+    """Films whose folders have such names are in the set, or rejected where a table could not hold the path."""
+    shown, hidden = 0, 0
+    films = []
+    for number, name in enumerate(n for n in HOSTILE if n.strip(".") and "/" not in n and "\0" not in n):
+        if len(name.encode()) > 255:
+            continue
+        film = Described(f"Calc-Training_P_{1000 + number:05d}_RIGHT_CC", "3")
+        as_in_csv(root / "deep/images" / name, film, random_film(number))
+        films.append(film)
+        shown, hidden = shown + name.isprintable(), hidden + (not name.isprintable())
+    binary = Described("Calc-Training_P_00999_RIGHT_CC", "3")
+    os.makedirs(os.fsencode(root / "deep/images") + b"/\xff\xfe")
+    path = as_in_csv(root, binary, random_film(7))
+    os.renames(os.fsencode(path.parents[2]), os.fsencode(root / "deep/images") + b"/\xff\xfe/" + binary.case.encode())
+    write_csv(root / "train.csv", [*TRAIN, *films, binary])
+    out = checked(root, run(root))
+    assert len(list((out / "small_train").iterdir())) == len(TRAIN) + shown
+    lines = omissions(out)
+    assert len(lines) == hidden + 1
+    assert {line["stage"] for line in lines} == {"match"}
+    assert all("is not printable text; rename it" in line["reason"] for line in lines)
+
+
+def test_a_terminal_that_does_not_know_the_script(root):
+    film = Described("Calc-Training_P_01000_RIGHT_CC", "3")
+    write_csv(root / "train.csv", [*TRAIN, [film.patient, "3", "RIGHT", "CC", "乳房/1.2.3/4.5.6/000000.dcm"]])
+    said = run(root, PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
+    assert is_harmless(said, "latin-1")
+    assert json.dumps("乳房") in (root / "deep/out/rejected.jsonl").read_text()
