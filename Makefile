@@ -17,7 +17,7 @@ test: .venv/dev.stamp lint
 
 # Everything that can go wrong, many times over; `make test` has a short form of it.
 test-faults: .venv/dev.stamp
-	FAULTS=full $(BIN)/python -m pytest tests/faults
+	FAULTS=full $(BIN)/python -m pytest tests/faults tests/test_determinism.py
 
 # The report in a real browser: wants chromium, Node.js and npm; `make test` leaves it out where they are not.
 test-page: .venv/dev.stamp

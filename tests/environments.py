@@ -9,10 +9,10 @@ ROOT = Path(__file__).parents[1]
 UV = Path(sys.executable).with_name("uv")
 
 
-def make_environment(folder, requirements):
+def make_environment(folder, requirements, interpreter=sys.executable):
     """Makes an environment with these requirements and nothing else; returns its interpreter."""
     python = Path(folder) / "bin/python"
-    _run(UV, "venv", "-q", "--seed", "--python", sys.executable, folder)
+    _run(UV, "venv", "-q", "--seed", "--python", interpreter, folder)
     _run(UV, "pip", "install", "-q", "--python", python, "-c", ROOT / "requirements/dev.txt", *requirements)
     return python
 

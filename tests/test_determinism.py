@@ -1,13 +1,15 @@
 """The same bytes, whatever the workers, the parts, the hash seed and the order of the input."""
 
+import json
 import os
 import random
+import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.environments import ROOT, copy_project, make_environment
 from tests.films import LAYOUTS, Described, random_film, write_csv
 from tests.test_preprocess import tree
 
@@ -19,12 +21,12 @@ FILMS = [
 TRAIN, TEST = FILMS[:30], FILMS[30:]
 
 
-def run(root, out, *words, **environment):
+def run(root, out, *words, python=sys.executable, umask=-1, cwd=ROOT, **environment):
     """The command in a process of its own, as a user starts it."""
-    argv = [sys.executable, "-m", "pipelines.preprocess", "--input", root / "images", "--output", root / out]
+    argv = [python, "-m", "pipelines.preprocess", "--input", root / "images", "--output", root / out]
     argv += ["--train_csv", root / "train.csv", "--test_csv", root / "test.csv", *words]
     ran = subprocess.run(
-        [str(word) for word in argv], cwd=Path(__file__).parents[1], env=os.environ | environment,
+        [str(word) for word in argv], cwd=cwd, env=os.environ | environment, umask=umask,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
@@ -69,3 +71,44 @@ def test_the_order_of_the_rows_changes_no_byte(films, once):
         assert run(films, "shuffled", "--direct_num_workers=1") == once
     finally:
         write_csv(films / "train.csv", TRAIN)
+
+
+def test_the_umask_changes_no_byte(films, once):
+    assert run(films, "umask", "--direct_num_workers=1", umask=0o077) == once
+
+
+def test_the_order_of_the_listing_changes_no_byte(films, once, tmp_path):
+    """The same films, put into folders in another order and beside more of them."""
+    for name in ("train.csv", "test.csv"):
+        shutil.copy(films / name, tmp_path)
+    paths = [path for path in (films / "images").rglob("*") if path.is_file()]
+    random.Random(5).shuffle(paths)
+    for number, path in enumerate(paths):
+        (tmp_path / f"images/other-{number}").mkdir(parents=True)
+        target = tmp_path / path.relative_to(films)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    assert [p.name for p in os.scandir(tmp_path / "images/CBIS-DDSM")] != [
+        p.name for p in os.scandir(films / "images/CBIS-DDSM")
+    ]
+    assert run(tmp_path, "out", "--direct_num_workers=1") == once
+
+
+@pytest.mark.skipif(os.environ.get("FAULTS") != "full", reason="makes environments; `make test-faults` does it")
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_other_pythons_change_no_byte(version, films, once, tmp_path):
+    """In an environment of its own, from the package; the manifest alone says which Python it was."""
+    found = subprocess.run([f"python{version}", "-c", "import sys; print(sys.executable)"], capture_output=True,
+                           text=True, check=False) if shutil.which(f"python{version}") else None  # fmt: skip
+    if found is None or found.returncode:
+        pytest.skip(f"wants Python {version}")
+    (tmp_path / "project").mkdir()
+    package = copy_project(tmp_path / "project")
+    python = make_environment(tmp_path / "venv", [package], found.stdout.strip())
+    made = run(films, f"python-{version}", "--direct_num_workers=1", python=python, cwd="/")
+    expected = dict(once)
+    manifest, here = (json.loads(files.pop("manifest.json")) for files in (made, expected))
+    assert made == expected
+    assert manifest.pop("versions")["python"].startswith(version)
+    here.pop("versions")
+    assert manifest == here
