@@ -17,7 +17,7 @@ from grpc import RpcError
 from pipelines import runners
 from pipelines.quiet import held_back
 from preprocess.errors import InputError, RunFailed
-from preprocess.stores.gcs import said
+from preprocess.stores.google_answers import said
 
 _WORKER_THREAD = "run_worker"  # Beam's name for the thread that waits for a worker process of the local runner
 _EXIT_CODE = re.compile(r"exited with return code (-?\d+)")

@@ -16,7 +16,7 @@ from requests import RequestException
 
 from preprocess.errors import RunFailed
 from preprocess.log import Log
-from preprocess.stores.gcs import look_briefly_for_a_sign_in, no_sign_in
+from preprocess.stores.google_answers import look_briefly_for_a_sign_in, no_sign_in
 
 ENDED = {
     JobState.JOB_STATE_SUCCEEDED, JobState.JOB_STATE_FAILED, JobState.JOB_STATE_CANCELLED, JobState.JOB_STATE_EXPIRED,
@@ -74,7 +74,13 @@ class Jobs:
                 log.say(f"{name}: {word(job)}")
             if state in ENDED:
                 break
-            time.sleep(poll_seconds)
+            try:
+                time.sleep(poll_seconds)
+            except KeyboardInterrupt:
+                log.warn(
+                    f"{name} goes on; `python -m pipelines.vertex cancel` stops it, and must before another begins"
+                )
+                raise
         if state != JobState.JOB_STATE_SUCCEEDED:
             raise RunFailed(f"{name}: {word(job)}: {job.error.message or 'without a word'}; see its logs")
 

@@ -1,6 +1,5 @@
 """Objects in Google Cloud Storage, by Google's own client: retried, compared by CRC32C, every failure one line."""
 
-import errno
 import fnmatch
 import functools
 import io
@@ -11,39 +10,21 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import BinaryIO, cast
 
-from google.api_core.exceptions import (
-    ClientError,
-    Forbidden,
-    GoogleAPIError,
-    NotFound,
-    PreconditionFailed,
-    RequestRangeNotSatisfiable,
-    RetryError,
-    Unauthorized,
-)
-from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage
-from google.cloud.storage.exceptions import DataCorruption
-from google.cloud.storage.retry import DEFAULT_RETRY
-from requests import RequestException
 
-from preprocess.errors import InputError, RunFailed
+from preprocess.errors import InputError
+from preprocess.stores.google_answers import RETRY, Exists, answers, look_briefly_for_a_sign_in
 
 SCHEME = "gs://"
 TIMEOUT = 5.0, 30.0  # seconds to connect, and without a word; well below the time in which it is tried again
-RETRY = DEFAULT_RETRY.with_delay(initial=0.5, maximum=8.0, multiplier=2.0).with_timeout(120.0)
-"""For 408, 429, 5xx and broken connections. What this project writes is the same when it is written twice."""
 NOTHING = 0
 """The generation of an object that is not there."""
 _SPOOL_BYTES = 32 << 20
 _LISTED = "items(name,size),nextPageToken"  # a tenth of what the service would say of every object
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*[a-z0-9]")
-_PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 _NO_BUCKET = "there is no bucket of this name"
-_NO_OBJECT = "there is no such object"
 
 
 def bucket_of(path: str) -> str:
@@ -75,12 +56,12 @@ def match(pattern: str) -> list[str]:
 
 
 def exists(path: str) -> bool:
-    with _answers(path):
+    with answers(path):
         return _blob(path).exists(timeout=TIMEOUT, retry=RETRY)
 
 
 def version(path: str) -> str:
-    with _answers(path):
+    with answers(path):
         blob = _blob(path)
         blob.reload(timeout=TIMEOUT, retry=RETRY)
     return f"generation {blob.generation}"
@@ -91,7 +72,7 @@ def leads_out(root: str, path: str) -> bool:  # noqa: ARG001
 
 
 def open_for_reading(path: str, buffer: int) -> BinaryIO:
-    with _answers(path):
+    with answers(path):
         blob = _blob(path)
         # Its size; and its generation, so that all of it is read of one version.
         blob.reload(timeout=TIMEOUT, retry=RETRY)
@@ -102,18 +83,18 @@ def open_for_reading(path: str, buffer: int) -> BinaryIO:
 def open_for_writing(path: str) -> Iterator[BinaryIO]:
     with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as spool:  # so that half of a file is never sent
         yield cast(BinaryIO, spool)
-        with _answers(path, _NO_BUCKET):
+        with answers(path, _NO_BUCKET):
             size = spool.seek(0, os.SEEK_END)
             _blob(path).upload_from_file(spool, rewind=True, size=size, checksum="crc32c", timeout=TIMEOUT, retry=RETRY)
 
 
 def read(path: str) -> bytes:
-    with _answers(path):
+    with answers(path):
         return _blob(path).download_as_bytes(checksum="crc32c", timeout=TIMEOUT, retry=RETRY)
 
 
 def write(path: str, data: bytes) -> None:
-    with _answers(path, _NO_BUCKET):
+    with answers(path, _NO_BUCKET):
         _blob(path).upload_from_string(data, checksum="crc32c", timeout=TIMEOUT, retry=RETRY)
 
 
@@ -125,10 +106,10 @@ def write_over(path: str, data: bytes, generation: int) -> int | None:
     """
     blob = _blob(path)
     try:
-        with _answers(path, _NO_BUCKET):
+        with answers(path, _NO_BUCKET):
             blob.upload_from_string(data, if_generation_match=generation, timeout=TIMEOUT, retry=RETRY)
         return blob.generation
-    except _Exists:
+    except Exists:
         found = read_aged(path)  # a first try may have come through and its answer been lost
         return found.generation if found and found.data == data else None
 
@@ -138,7 +119,7 @@ def read_aged(path: str) -> "Aged | None":
     now = _blob(f"{path}-{uuid.uuid4().hex}")
     blob = _blob(path)
     try:
-        with _answers(path):
+        with answers(path):
             now.upload_from_string(b"", timeout=TIMEOUT, retry=RETRY)
             now.delete(timeout=TIMEOUT, retry=RETRY)
             data = blob.download_as_bytes(checksum="crc32c", timeout=TIMEOUT, retry=RETRY)
@@ -158,12 +139,12 @@ class Aged:
 
 
 def upload(source: str, target: str) -> None:
-    with _answers(target, _NO_BUCKET):
+    with answers(target, _NO_BUCKET):
         _blob(target).upload_from_filename(source, checksum="crc32c", timeout=TIMEOUT, retry=RETRY)
 
 
 def download(source: str, target: str) -> None:
-    with _answers(source):
+    with answers(source):
         _blob(source).download_to_filename(target, checksum="crc32c", timeout=TIMEOUT, retry=RETRY)
 
 
@@ -171,7 +152,7 @@ def move(source: str, target: str) -> None:
     """Copies and deletes: a store knows no renaming."""
     blob, (bucket, name) = _blob(source), _split(target)
     try:
-        with _answers(source):
+        with answers(source):
             blob.bucket.copy_blob(blob, _client().bucket(bucket), name, timeout=TIMEOUT, retry=RETRY)
     except FileNotFoundError:
         if not exists(target):
@@ -181,14 +162,10 @@ def move(source: str, target: str) -> None:
 
 def delete(path: str) -> None:
     try:
-        with _answers(path):
+        with answers(path):
             _blob(path).delete(timeout=TIMEOUT, retry=RETRY)
     except FileNotFoundError:
         pass
-
-
-class _Exists(Exception):
-    """Another generation stands where one was to be written over."""
 
 
 class _Ranges(io.RawIOBase):
@@ -212,7 +189,7 @@ class _Ranges(io.RawIOBase):
         stop = min(self._position + len(target), self._blob.size)
         if stop <= self._position:
             return 0
-        with _answers(self.name):
+        with answers(self.name):
             data = self._blob.download_as_bytes(
                 start=self._position, end=stop - 1, checksum=None, timeout=TIMEOUT, retry=RETRY
             )
@@ -221,65 +198,8 @@ class _Ranges(io.RawIOBase):
         return len(data)
 
 
-@contextmanager
-def _answers(path: str, missing: str = _NO_OBJECT) -> Iterator[None]:
-    """Turns what the service or the sign-in answers into errors of one line.
-
-    Args:
-        missing: what a "not found" means for this request.
-
-    Raises:
-        FileNotFoundError, PermissionError: about this path.
-        InputError: there is no sign-in, or it is no longer good.
-        RunFailed: the service did not answer, or not rightly, for as long as it was asked.
-    """
-    try:
-        yield
-    except PreconditionFailed as error:
-        raise _Exists from error
-    except (NotFound, RequestRangeNotSatisfiable) as error:
-        raise FileNotFoundError(errno.ENOENT, missing, path) from error
-    except (Forbidden, Unauthorized) as error:
-        raise PermissionError(errno.EACCES, said(error), path) from error
-    except GoogleAuthError as error:
-        raise no_sign_in(path, error) from error
-    except ClientError as error:
-        if error.code not in _PASSING:
-            raise InputError(f"{path}: Google Cloud Storage does not take this ({said(error)})") from error
-        raise _failed(path, error) from error
-    except (GoogleAPIError, RequestException, DataCorruption) as error:
-        raise _failed(path, error) from error
-
-
-def _failed(path: str, error: Exception) -> RunFailed:
-    return RunFailed(
-        f"{path}: Google Cloud Storage failed ({said(error)}); what may pass was tried again for up to "
-        f"{RETRY.timeout:.0f} s; run the same command later"
-    )
-
-
-def no_sign_in(what: str, error: GoogleAuthError) -> InputError:
-    """What to say where Google's library finds nobody signed in, or a sign-in that is no longer good."""
-    return InputError(
-        f"{what}: no sign-in to Google Cloud that works ({type(error).__name__}); run `gcloud auth "
-        f"application-default login`, or name a key file in GOOGLE_APPLICATION_CREDENTIALS"
-    )
-
-
-def said(error: Exception) -> str:
-    """A service's own words, in a line; where it had none, what kind of answer it was."""
-    if isinstance(error, RetryError) and error.cause:
-        return said(error.cause)
-    try:
-        words = error.response.json()["error"]["message"]  # type: ignore[attr-defined]
-        return words.splitlines()[0]
-    except (AttributeError, LookupError, TypeError, ValueError):
-        code = getattr(error, "code", None)
-        return f"{code} {type(error).__name__}" if isinstance(code, int) else type(error).__name__
-
-
 def _list_blobs(path: str, prefix: str, delimiter: str | None = None) -> Iterator[storage.Blob]:
-    with _answers(path, _NO_BUCKET):
+    with answers(path, _NO_BUCKET):
         yield from _client().list_blobs(
             _split(path)[0], prefix=prefix, delimiter=delimiter, fields=_LISTED, timeout=TIMEOUT, retry=RETRY
         )
@@ -302,9 +222,3 @@ def _split(path: str) -> tuple[str, str]:
 def _client() -> storage.Client:
     look_briefly_for_a_sign_in()
     return storage.Client()
-
-
-def look_briefly_for_a_sign_in() -> None:
-    """Where there is none, Google's library looks three times for a server that only Google's machines have."""
-    os.environ.setdefault("GCE_METADATA_DETECT_RETRIES", "1")
-    os.environ.setdefault("GCE_METADATA_TIMEOUT", "1")
