@@ -12,12 +12,17 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
 from pipelines import preprocess
+from tests.faults import FULL, SEED
 
 REAL = Path(os.environ.get("CBIS_DDSM_CSV_DIR", Path(__file__).parents[2] / "shared/cbis_ddsm"))
 CREDENTIALS = {  # a token that is valid for ever: nobody is asked for one
     "type": "authorized_user", "client_id": "x", "client_secret": "x", "refresh_token": "x", "token": "emulator",
     "expiry": "2999-01-01T00:00:00Z",
 }  # fmt: skip
+
+
+def pytest_report_header():
+    return f"faults: {'full' if FULL else 'short'} form, FAULTS_SEED={SEED}"
 
 
 def pytest_configure():

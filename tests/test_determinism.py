@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from tests.environments import ROOT, copy_project, make_environment
+from tests.faults import FULL
 from tests.films import LAYOUTS, Described, random_film, write_csv
 from tests.test_preprocess import tree
 
@@ -94,7 +95,7 @@ def test_the_order_of_the_listing_changes_no_byte(films, once, tmp_path):
     assert run(tmp_path, "out", "--direct_num_workers=1") == once
 
 
-@pytest.mark.skipif(os.environ.get("FAULTS") != "full", reason="makes environments; `make test-faults` does it")
+@pytest.mark.skipif(not FULL, reason="makes environments; `make test-faults` does it")
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
 def test_other_pythons_change_no_byte(version, films, once, tmp_path):
     """In an environment of its own, from the package; the manifest alone says which Python it was."""

@@ -1,21 +1,11 @@
-"""Faults come in a short form with every test run, and in full with `make test-faults`.
+"""What the tests of faults share."""
 
-FAULTS=full asks for the full form; FAULTS_SEED=N repeats a run whose header showed that seed.
-"""
-
-import os
 import random
 
 import pytest
 
+from tests.faults import FULL, SEED
 from tests.faults.small_models import argv, write_images
-
-FULL = os.environ.get("FAULTS") == "full"
-SEED = int(os.environ.get("FAULTS_SEED") or random.SystemRandom().randrange(1 << 32))
-
-
-def pytest_report_header():
-    return f"faults: {'full' if FULL else 'short'} form, FAULTS_SEED={SEED}"
 
 
 @pytest.fixture
