@@ -15,6 +15,8 @@ _KEPT_RECORDS = 1000
 def held_back(hold: bool) -> Iterator[Callable[[], None]]:
     """Keeps what Beam logs in this process, and what its worker processes write to standard error.
 
+    After a failure, what it logs stays hidden.
+
     Yields:
         A function that shows it.
     """
@@ -41,12 +43,10 @@ def held_back(hold: bool) -> Iterator[Callable[[], None]]:
 
         for handler in root.handlers:
             handler.addFilter(is_shown)
-        try:
-            with _inherited_standard_error(of_workers.fileno()):
-                yield show
-        finally:
-            for handler in root.handlers:
-                handler.removeFilter(is_shown)
+        with _inherited_standard_error(of_workers.fileno()):
+            yield show
+        for handler in root.handlers:  # not after a failure: workers go on speaking while the process ends
+            handler.removeFilter(is_shown)
 
 
 @contextmanager

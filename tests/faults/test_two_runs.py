@@ -13,6 +13,7 @@ import pytest
 
 from tests.cloud import objects
 from tests.environments import ROOT
+from tests.faults.small_models import command as training
 from tests.faulty_proxy import proxy
 from tests.films import Described, write_download
 from tests.test_preprocess import tree
@@ -146,3 +147,18 @@ def test_a_run_that_was_held_up_for_long_publishes_nothing(films, store):
     )
     assert not blobs.blob("held/manifest.json").exists()
     assert json.loads(lock.download_as_bytes())["who"] == "somebody"
+
+
+def test_two_trainings_into_one_folder(data, tmp_path):
+    out = tmp_path / "model"
+    lock = out / ".lock"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    first = subprocess.Popen(training(data, out, 100_000), cwd=ROOT, **pipes)
+    stopped_while_it_writes(first, lambda: lock.exists() and lock.read_bytes())
+    refused(subprocess.Popen(training(data, out, 1), cwd=ROOT, **pipes), out, first)
+    first.kill()
+    first.communicate()
+    last = subprocess.Popen(training(data, out, 1), cwd=ROOT, **pipes)
+    ended(last)
+    assert (out / "metrics.json").exists()
+    assert not lock.exists()
