@@ -23,7 +23,7 @@ NOTHING = 0
 """The generation of an object that is not there."""
 _SPOOL_BYTES = 32 << 20
 _LISTED = "items(name,size),nextPageToken"  # a tenth of what the service would say of every object
-_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*[a-z0-9]")
+_BUCKET_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 _NO_BUCKET = "there is no bucket of this name"
 
 
