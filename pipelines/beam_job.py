@@ -80,6 +80,8 @@ def one_line(options: PipelineOptions) -> Iterator[None]:
     except (GoogleAPIError, RpcError) as error:
         raise RunFailed(f"the service refuses the job or cannot be reached: {said(error)}") from error
     except ValueError as error:  # Beam's word for options that do not fit together
+        if runners.is_local(options):
+            raise  # it may be of a worker in this process, and nobody foresaw it
         raise InputError(f"Beam does not take the job: {' '.join(str(error).split())}") from error
     except runners.failures(options) as error:
         last = _STEP.sub("", (str(error).strip() or type(error).__name__).splitlines()[-1])

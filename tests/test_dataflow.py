@@ -134,6 +134,14 @@ def test_a_package_that_lacks_a_module_fails(cloud, staged, requirements, tmp_pa
     assert not store.blob("lacking/manifest.json").exists()
 
 
+def test_options_that_beam_does_not_take_are_one_line(cloud):
+    _, environment = cloud
+    ran = submit(environment, "misnamed", "--job_name=My_Job")
+    assert ran.returncode == 2
+    assert ran.stderr.splitlines()[-1].startswith("error: Beam does not take the job: ")
+    assert "My_Job" in ran.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize(("words", "message"), [
     (["--region=r"], "no --project: DataflowRunner needs --project and --region"),
     (["--project=p"], "no --region: DataflowRunner needs --project and --region"),

@@ -1,0 +1,74 @@
+"""How the command ends when its job does not: one line for what can be foreseen, everything for what cannot."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.environments import ROOT
+from tests.films import Described, write_download
+
+TRAIN = [Described(f"Calc-Training_P_{n:05d}_LEFT_CC", str(n % 4 + 1)) for n in range(1, 200)]
+TEST = [Described("Mass-Test_P_00301_RIGHT_MLO", "1")]
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory):
+    root = tmp_path_factory.mktemp("films")
+    write_download(root, TRAIN, TEST, ["as in the CSV"])
+    return root
+
+
+def start(films, out, *words, **environment):
+    command = [
+        sys.executable, "-m", "pipelines.preprocess", f"--input={films}/images", f"--output={out}",
+        f"--train_csv={films}/csv/train.csv", f"--test_csv={films}/csv/test.csv", *words,
+    ]  # fmt: skip
+    return subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, text=True, start_new_session=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+
+
+def test_a_job_server_that_is_not_there(films, tmp_path):
+    process = start(films, tmp_path / "out", "--runner=PortableRunner", "--job_endpoint=localhost:1")
+    _, error = process.communicate()
+    assert process.returncode == 2
+    assert error.startswith("error: --job_endpoint localhost:1: no job server answers there (")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupt_from_the_keyboard_is_one_line(workers, films, tmp_path):
+    """A terminal sends it to the workers, too, which have a lot to say of it."""
+    process = start(films, tmp_path / "out", f"--direct_num_workers={workers}")
+    while sum(1 for _ in (tmp_path / "out").glob(".staging/*/images/*/*.png")) < 20:
+        assert process.poll() is None, process.communicate()
+    os.killpg(process.pid, signal.SIGINT)
+    _, error = process.communicate()
+    assert (process.returncode, error) == (
+        130, "interrupted: the same command goes on, as far as anything was saved\n"
+    )  # fmt: skip
+    assert not (tmp_path / "out/.lock").exists()
+
+
+UNFORESEEN = """
+import sys
+def look(event, args):
+    if event == "open" and str(args[0]).endswith("Calc-Training_P_00007_LEFT_CC/FILM"):
+        raise ZeroDivisionError("nobody foresaw this")
+sys.addaudithook(look)
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_nobody_foresaw_is_told_in_full(workers, films, tmp_path):
+    film = TRAIN[6]
+    (tmp_path / "sitecustomize.py").write_text(UNFORESEEN.replace(f"{film.case}/FILM", film.path))
+    process = start(films, tmp_path / "out", f"--direct_num_workers={workers}", PYTHONPATH=str(tmp_path))
+    _, error = process.communicate()
+    assert process.returncode == 1
+    assert "Traceback" in error
+    last = error.splitlines()[-1]
+    assert "ZeroDivisionError: nobody foresaw this" in last
+    assert workers == 1 or last.startswith("error: the Beam job failed and left no data set: ")
