@@ -114,7 +114,8 @@ def _worker_lost() -> Iterator[Future]:
         elif not lost.done():
             status = int(code[1])
             number = status - 128 if status > 128 else -status  # there may be a shell between
-            how = f"was killed by {signal.Signals(number).name}" if number > 0 else f"ended with status {status}"
+            killed = number in signal.valid_signals()
+            how = f"was killed by {signal.Signals(number).name}" if killed else f"ended with status {status}"
             lost.set_exception(_lost_worker(how))
 
     threading.excepthook = hook

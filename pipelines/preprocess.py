@@ -116,10 +116,12 @@ def _make(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: Pipelin
         if refusal is None:
             bar.settle(sum(open_dataset(recipe.output_root).counts.values()))
     if refusal:
-        storage.delete_folder(recipe.staging_root)
+        listed = publish.refused_omissions_file(recipe)
+        if listed == recipe.final(schema.OMISSIONS_FILE):
+            storage.delete_folder(recipe.staging_root)
         raise RunFailed(
-            f"no data set is published: {refusal.reason}; see "
-            f"{recipe.final(schema.OMISSIONS_FILE)}, then mend the input or allow more with --max_rejected"
+            f"no data set is published: {refusal.reason}; see {listed}, then mend the input or allow more with "
+            f"--max_rejected"
         )
 
 
@@ -145,6 +147,8 @@ def _is_finished(recipe: Recipe, force: bool) -> bool:
             f"{root}: holds a data set made from other input or with other options; "
             f"choose another --output, or --force to replace it"
         )
+    if not force:
+        storage.delete_folder(recipe.staging_root)  # a run was killed while it cleared it away
     return not force
 
 

@@ -49,20 +49,19 @@ class Publication:
         if storage.exists(manifest[0]):  # else it is published
             if storage.exists(manifest[1]) and storage.read(manifest[1]) != storage.read(manifest[0]):
                 storage.delete([manifest[1]])
-            storage.delete(storage.join(self.root, file) for file in self._replaced_by_nothing())
+            kept = {final for _, final in self.moves}
+            storage.delete(storage.join(self.root, file) for file in self.replaced if file not in kept)
             storage.move(files)
             storage.move([manifest])
 
     def withdraw(self) -> None:
-        """Takes back what was published of a data set that was not finished; its staging folder goes next."""
-        staged = storage.list_files(self.staging)
-        if self.moves[-1][0] in staged:
-            published = [final for source, final in self.moves if source not in staged]
-            for file in (*published, *self._replaced_by_nothing()):
-                storage.delete([storage.join(self.root, file)])
+        """Takes back what was published of a data set that was not finished; its staging folder goes next.
 
-    def _replaced_by_nothing(self) -> list[str]:
-        return sorted(set(self.replaced) - {final for _, final in self.moves})
+        Where a manifest stands, nothing was touched yet, or all was done. Where none does, neither data set is whole.
+        """
+        if not storage.exists(storage.join(self.root, schema.MANIFEST_FILE)):
+            names = {final for _, final in self.moves} | set(self.replaced)
+            storage.delete(storage.join(self.root, name) for name in sorted(names))
 
 
 def begun(root: str, staging: str) -> Publication | None:

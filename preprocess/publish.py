@@ -94,8 +94,9 @@ def publish(
     verdict = judge(images, omissions, recipe)
     with storage.about_output(recipe.output_root):
         if verdict.reason:
+            locking.check(recipe.output_root, recipe.lock)
             storage.write(recipe.staged(VERDICT_FILE), json.dumps(asdict(verdict)).encode())
-            storage.write(recipe.final(schema.OMISSIONS_FILE), _omission_lines(omissions))
+            storage.write(refused_omissions_file(recipe), _omission_lines(omissions))
         elif not _is_published(images, recipe):
             log = publication.begun(recipe.output_root, recipe.staging)
             if log is None:
@@ -105,6 +106,12 @@ def publish(
             log.finish()
             storage.delete_folder(recipe.staging_root)
     return verdict
+
+
+def refused_omissions_file(recipe: Recipe) -> str:
+    """Where the list of omissions goes when nothing else is published: not over that of a data set which stands."""
+    stands = publication.read_manifest(recipe.output_root) is not None
+    return (recipe.staged if stands else recipe.final)(schema.OMISSIONS_FILE)
 
 
 def _is_published(images: Sequence[PreparedImage], recipe: Recipe) -> bool:

@@ -15,7 +15,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from tests.cloud import serving
 
-RESET, CUT = "reset", "cut"  # the connection breaks before an answer, or in the middle of its body
+RESET, CUT = "reset", "cut"  # the connection breaks before a request is read, or in the middle of its answer
+LOST = "lost"  # the request is done, and the connection breaks before its answer
 
 
 class Proxy(ThreadingHTTPServer):
@@ -46,7 +47,9 @@ class _Handler(BaseHTTPRequestHandler):
             server.failed += fault is not None
             if fault is None and not self._generation_matches(body):
                 fault = 412
-        if fault == RESET:
+        if fault == LOST:
+            self._ask(body)
+        if fault in (RESET, LOST):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
             self.connection.close()

@@ -10,6 +10,7 @@ import tensorflow as tf
 from PIL import Image
 from pydicom.uid import JPEGLSLossless
 
+from pipelines import verify
 from preprocess import schema
 from tests.films import (
     LAYOUTS,
@@ -283,6 +284,22 @@ def test_too_many_rejected_publish_nothing_but_their_list(job, tmp_path):
     assert set(tree(out)) == {"rejected.jsonl"}
     assert [line["case"] for line in omissions(out)] == [TRAIN[0].case]
     assert job("--max_rejected", "0.06")[0] == 0
+
+
+def test_a_refused_run_leaves_the_data_set_that_stands(job, tmp_path):
+    files = write_films(tmp_path)
+    _, _, out = job()
+    before = tree(out)
+    files[TRAIN[0].case].write_bytes(b"x")
+    status, said, _ = job("--force", "--resample", "nearest")
+    assert status == 1
+    (listed,) = out.glob(".staging/*/rejected.jsonl")
+    assert f"see {listed}, then mend" in said
+    assert json.loads(listed.read_text())["case"] == TRAIN[0].case
+    assert {name: data for name, data in tree(out).items() if not name.startswith(".")} == before
+    assert verify.main([str(out)]) == 0
+    assert job("--force", "--resample", "nearest", "--max_rejected", "0.06")[0] == 0
+    assert not (out / ".staging").exists()
 
 
 def test_an_exact_share_of_rejected_is_tolerated(job, tmp_path):

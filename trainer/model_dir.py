@@ -15,7 +15,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from preprocess import storage
-from preprocess.locking import locked
+from preprocess.locking import check, locked
 from trainer.storage import about
 
 IDENTITY_FILE, HISTORY_FILE, METRICS_FILE = "training.json", "history.csv", "metrics.json"
@@ -38,8 +38,8 @@ class ModelDir:
         local: the same folder, or for gs:// a temporary copy of what a run needs of it.
     """
 
-    def __init__(self, path: str, local: Path):
-        self.path, self.local = path, local
+    def __init__(self, path: str, local: Path, lock: str = ""):
+        self.path, self.local, self._lock = path, local, lock
         self._published: dict[str, tuple[int, int]] = {}
 
     def publish(self) -> None:
@@ -49,6 +49,7 @@ class ModelDir:
         """
         if storage.is_local(self.path):
             return
+        check(self.path, self._lock)
         present = {str(path.relative_to(self.local)): _state(path) for path in self.local.rglob("*") if path.is_file()}
         changed = [name for name, state in present.items() if self._published.get(name) != state]
         indices = [name for name in changed if _is_index(name)]
@@ -102,12 +103,12 @@ def open_model_dir(path: str, is_chief: bool = True) -> Iterator[ModelDir]:
     Raises:
         InputError: it cannot be made, read or written to, or another run is writing there.
     """
-    with locked(storage.absolute(path), "--model_dir") if is_chief else nullcontext():
+    with locked(storage.absolute(path), "--model_dir") if is_chief else nullcontext("") as lock:
         if is_chief and storage.is_local(path):
             yield ModelDir(path, Path(path).expanduser())
             return
         with tempfile.TemporaryDirectory(prefix="model-") as folder:
-            model_dir = ModelDir(path, Path(folder))
+            model_dir = ModelDir(path, Path(folder), lock)
             with about(path, "cannot be read", "; choose another --model_dir"):
                 model_dir.fetch()
             yield model_dir if is_chief else ModelDir(folder, Path(folder))

@@ -9,11 +9,28 @@ from typing import BinaryIO
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+from preprocess.errors import InputError
+
+
+@contextmanager
+def _reached(path: str) -> Iterator[None]:
+    """Says in a line that Beam knows no way to a path.
+
+    Raises:
+        InputError: the line.
+    """
+    try:
+        yield
+    except (ValueError, AssertionError) as error:  # no such scheme; a library that its file system needs is missing
+        raise InputError(f"{path}: Beam cannot reach it ({' '.join(str(error).split())})") from error
+
 
 def list_files(root: str) -> Iterator[tuple[str, int]]:
     root = f"{root.rstrip('/')}/"
     pattern = re.sub(r"[*?[]", "?", root)  # Beam's patterns know no way to quote
-    for found in FileSystems.match([f"{pattern}**"])[0].metadata_list:
+    with _reached(root):
+        listed = FileSystems.match([f"{pattern}**"])[0].metadata_list
+    for found in listed:
         if found.path.startswith(root) and not found.path.endswith("/"):
             yield found.path[len(root) :], found.size_in_bytes
 
@@ -23,11 +40,13 @@ def list_folder(folder: str) -> Iterator[str]:
 
 
 def match(pattern: str) -> list[str]:
-    return [found.path for found in FileSystems.match([pattern])[0].metadata_list]
+    with _reached(pattern):
+        return [found.path for found in FileSystems.match([pattern])[0].metadata_list]
 
 
 def exists(path: str) -> bool:
-    return FileSystems.exists(path)
+    with _reached(path):
+        return FileSystems.exists(path)
 
 
 def version(path: str) -> str:  # noqa: ARG001
@@ -39,12 +58,15 @@ def leads_out(root: str, path: str) -> bool:  # noqa: ARG001
 
 
 def open_for_reading(path: str, buffer: int) -> BinaryIO:  # noqa: ARG001
-    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    with _reached(path):
+        return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
 @contextmanager
 def open_for_writing(path: str) -> Iterator[BinaryIO]:
-    with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+    with _reached(path):
+        created = FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    with created as stream:
         yield stream
 
 

@@ -6,9 +6,8 @@ import io
 import os
 import re
 import tempfile
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -21,6 +20,7 @@ SCHEME = "gs://"
 TIMEOUT = 5.0, 30.0  # seconds to connect, and without a word; well below the time in which it is tried again
 NOTHING = 0
 """The generation of an object that is not there."""
+_NOW = "-now"  # ends the name of an object that is written to learn what time the service has
 _SPOOL_BYTES = 32 << 20
 _LISTED = "items(name,size),nextPageToken"  # a tenth of what the service would say of every object
 _BUCKET_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
@@ -116,17 +116,27 @@ def write_over(path: str, data: bytes, generation: int) -> int | None:
 
 def read_aged(path: str) -> "Aged | None":
     """An object and how long ago it was written, by the service's own clock; None where there is none."""
-    now = _blob(f"{path}-{uuid.uuid4().hex}")
-    blob = _blob(path)
+    now, blob = _blob(f"{path}{_NOW}"), _blob(path)
+    with answers(path):
+        now.upload_from_string(b"", timeout=TIMEOUT, retry=RETRY)
+    delete(f"{path}{_NOW}")
     try:
         with answers(path):
-            now.upload_from_string(b"", timeout=TIMEOUT, retry=RETRY)
-            now.delete(timeout=TIMEOUT, retry=RETRY)
             data = blob.download_as_bytes(checksum="crc32c", timeout=TIMEOUT, retry=RETRY)
             blob.reload(timeout=TIMEOUT, retry=RETRY)
     except FileNotFoundError:
         return None
     return Aged(data, blob.generation, (now.updated - blob.updated).total_seconds())
+
+
+def delete_own(path: str, data: bytes) -> None:
+    """Deletes an object that holds this content, and what `read_aged` may have left; another one stays."""
+    blob = _blob(path)
+    with suppress(FileNotFoundError, Exists), answers(path):
+        blob.reload(timeout=TIMEOUT, retry=RETRY)
+        if blob.download_as_bytes(checksum="crc32c", timeout=TIMEOUT, retry=RETRY) == data:
+            blob.delete(if_generation_match=blob.generation, timeout=TIMEOUT, retry=RETRY)
+    delete(f"{path}{_NOW}")
 
 
 @dataclass(frozen=True)

@@ -45,14 +45,15 @@ def killing(out, at, what, counts):
 
 @pytest.fixture(scope="module", params=[1, 2])
 def whole(request, films, tmp_path_factory):
-    """What an uninterrupted run makes, and how many steps its busiest process takes, on so many processes."""
+    """What an uninterrupted run makes, and how many steps its main process and its busiest one take."""
     root = tmp_path_factory.mktemp("whole")
     process = start(films, root / "out", request.param, killing(root / "out", 0, "self", root / "counts"))
     said, _ = process.communicate()
     assert process.returncode == 0, said
     made = tree(root / "out")
     assert sum(name.endswith(".png") for name in made) == FILMS
-    return request.param, made, max(map(int, (root / "counts").read_text().split()))
+    counts = sorted(map(int, (root / "counts").read_text().split()))
+    return request.param, made, (counts[0] if request.param > 1 else 0, counts[-1])
 
 
 class Watcher(threading.Thread):
@@ -97,18 +98,23 @@ def images(out):
 @pytest.fixture
 def moments(rng, full, whole):
     """Steps at which to kill, and whom. In one process, worker and main are the same."""
-    processes, _, steps = whole
+    processes, _, (of_main, most) = whole
     whom = ["self", "main", "all"] if processes > 1 else ["self"]
-    return [(rng.randint(1, steps), whom[n % len(whom)]) for n in range(20 if full else len(whom))]
+    return [(rng.randint(of_main + 1, most), whom[n % len(whom)]) for n in range(20 if full else len(whom))]
 
 
 def test_killed_and_run_again(whole, films, moments, tmp_path):
-    processes, expected, _ = whole
+    processes, expected, (of_main, _) = whole
     for number, (at, what) in enumerate(moments):
         out = tmp_path / f"out-{number}"
         with Watcher(out, expected) as watcher:
             killed = start(films, out, processes, killing(out, at, what, tmp_path / "counts"))
             said, _ = killed.communicate()
+            while killed.returncode == 0:  # two workers share the steps otherwise each time: none of them came so far
+                shutil.rmtree(out)
+                at = of_main + 1 + (at - of_main) * 3 // 4
+                killed = start(films, out, processes, killing(out, at, what, tmp_path / "counts"))
+                said, _ = killed.communicate()
             assert killed.returncode == (1 if what == "self" and processes > 1 else KILLED), (at, what, said)
             if killed.returncode == 1:
                 assert said.rstrip().splitlines()[-1].startswith("error: "), said
@@ -123,8 +129,8 @@ def test_killed_and_run_again(whole, films, moments, tmp_path):
         assert len(redone) <= 1.05 * (FILMS - len(done)), (at, what)
 
 
-def test_every_step_of_replacing_a_data_set(films, rng, full, tmp_path):
-    """Killed at each of them in turn: one data set or the other is there, whole, or none; and then the new one."""
+def test_killed_while_a_data_set_is_replaced(films, rng, full, tmp_path):
+    """At any step of it: one data set or the other is there, whole, or none; and then the one that is asked for."""
     small = ["--train_per_category=1", "--test_count=1"]
     counts = tmp_path / "counts"
     run_to_end(films, tmp_path / "first", {}, *small)
@@ -133,9 +139,12 @@ def test_every_step_of_replacing_a_data_set(films, rng, full, tmp_path):
     run_to_end(films, tmp_path / "other", {}, *other)
     before = tree(tmp_path / "other")
     shutil.copytree(tmp_path / "other", tmp_path / "counted")
+    third = ["--train_per_category=2", "--test_count=1"]
+    run_to_end(films, tmp_path / "third", {}, *third)
+    others = [(small, wanted), (other, before), (third, tree(tmp_path / "third"))]
     run_to_end(films, tmp_path / "counted", killing(tmp_path / "counted", 0, "self", counts), *small, "--force")
     steps = range(1, int(counts.read_text()) + 1)
-    for at in steps if full else rng.sample(steps, 4):
+    for at in rng.sample(steps, 40 if full else 4):
         out = tmp_path / f"out-{at}"
         shutil.copytree(tmp_path / "other", out)
         process = start(films, out, 1, killing(out, at, "self", counts), *small, "--force")
@@ -144,8 +153,21 @@ def test_every_step_of_replacing_a_data_set(films, rng, full, tmp_path):
         if (out / "manifest.json").exists():
             published = {name: data for name, data in tree(out).items() if not name.startswith(".")}
             assert published in (before, wanted), at
-        run_to_end(films, out, {}, *small, "--force")
-        assert tree(out) == wanted, at
+        words, outcome = rng.choice(others)  # the same command, that of the data set that was there, a third one
+        shutil.copytree(out, tmp_path / "next")
+        run_to_end(films, tmp_path / "next", {}, *words, "--force")
+        assert tree(tmp_path / "next") == outcome, (at, words)
+        shutil.rmtree(tmp_path / "next")
+        left = run_again(films, out, *other)
+        assert left in (before, wanted, {}), at  # without --force: the first one, whole, or a word that it is gone
+
+
+def run_again(films, out, *words):
+    """What stands after a run without --force; nothing where it was refused."""
+    process = start(films, out, 1, {}, *words)
+    said, _ = process.communicate()
+    assert process.returncode == 0 or said.rstrip().splitlines()[-1].startswith("error: "), said
+    return tree(out) if process.returncode == 0 else {}
 
 
 def run_to_end(films, out, environment, *words):

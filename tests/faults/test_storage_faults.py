@@ -10,7 +10,7 @@ import pytest
 
 from tests.cloud import objects, run, upload
 from tests.environments import ROOT
-from tests.faulty_proxy import CUT, RESET, proxy
+from tests.faulty_proxy import CUT, LOST, RESET, proxy
 from tests.films import Described, write_download
 from tests.test_preprocess import tree
 
@@ -41,7 +41,7 @@ def test_one_request_in_ten_fails(films, bucket, rng, full):
     store, environment = bucket
     upload(root / "images", store, "in/images/")
     upload(root / "csv", store, "in/csv/")
-    faults, seen = [429, 503, RESET, CUT, *([LATE] if full else [])], []
+    faults, seen = [429, 503, RESET, CUT, LOST, *([LATE] if full else [])], []
     late = threading.Event()  # is never set: to wait for it is to be late
 
     def at_random(number, method, path):

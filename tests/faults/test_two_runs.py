@@ -162,3 +162,28 @@ def test_two_trainings_into_one_folder(data, tmp_path):
     ended(last)
     assert (out / "metrics.json").exists()
     assert not lock.exists()
+
+
+def test_a_training_that_was_held_up_for_long_uploads_nothing(data, store):
+    """Another one has its folder by then, and its checkpoints are left alone."""
+    blobs, environment = store
+    lock = blobs.blob("model/.lock")
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    command = training(data, "gs://films/model", 20)
+    first = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, **pipes)
+    stopped_while_it_writes(first, lock.exists)
+    lock.upload_from_string(json.dumps({"who": "somebody", "since": "now", "token": "other"}))
+    first.send_signal(signal.SIGCONT)
+    _, error = first.communicate()
+    assert (first.returncode, error.count("\n")) == (1, 1), error
+    assert "another run has taken it over while this one was held up" in error
+    assert set(objects(blobs, "model/")) == {".lock"}
+
+
+@pytest.mark.parametrize("path", ["foo://x/out", "s3://bucket/out"])
+def test_a_place_that_nothing_reaches_is_one_line(path, films):
+    process = start(films, path)
+    _, error = process.communicate()
+    assert (process.returncode, error.count("\n")) == (2, 1), error
+    assert error.startswith(f"error: {path}")
+    assert "Beam cannot reach it" in error

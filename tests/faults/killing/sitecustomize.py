@@ -16,7 +16,9 @@ import sys
 import threading
 
 BELOW, AT, WHAT = os.environ["KILL_BELOW"], int(os.environ["KILL_AT"]), os.environ["KILL_WHAT"]
-CHANGES = {"os.rename": (0, 1), "os.remove": (0,), "os.mkdir": (0,), "os.rmdir": (0,)}
+CHANGES = {  # event -> which of its arguments are a path, and the descriptor of the folder that it may be below
+    "os.rename": ((0, 2), (1, 3)), "os.remove": ((0, 1),), "os.mkdir": ((0, 2),), "os.rmdir": ((0, 1),),
+}  # fmt: skip
 COUNTS = os.open(os.environ["KILL_COUNTS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 lock = threading.Lock()
 steps = 0
@@ -26,9 +28,13 @@ def look(event, args):
     if event == "open":
         paths = args[:1] if isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR) else ()
     else:
-        paths = [args[n] for n in CHANGES.get(event, ())]
+        paths = [absolute(args[path], args[folder]) for path, folder in CHANGES.get(event, ())]
     if any(isinstance(path, str) and path.startswith(BELOW) for path in paths):
         step()
+
+
+def absolute(path, folder):
+    return path if folder in (None, -1) else os.path.join(os.readlink(f"/proc/self/fd/{folder}"), path)
 
 
 def step():
