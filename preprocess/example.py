@@ -18,6 +18,7 @@ from preprocess import schema
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _STORED_BLOCK = 65535
+_MOST_PIXELS = 100_000_000
 _FIELD = descriptor_pb2.FieldDescriptorProto
 
 
@@ -55,6 +56,10 @@ def decode_png(data: bytes) -> np.ndarray:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
             if image.mode != "I;16":
                 raise ValueError(f"a PNG of mode {image.mode}; expected 16-bit gray (I;16)")
+            if image.width * image.height > _MOST_PIXELS:  # Pillow's own limit may be lifted in this process
+                raise ValueError(
+                    f"Image size ({image.width * image.height} pixels) exceeds limit of {_MOST_PIXELS} pixels"
+                )
             return np.asarray(image, np.uint16)
     except UnidentifiedImageError as error:
         raise ValueError("is no PNG; expected a 16-bit gray one") from error
