@@ -30,6 +30,9 @@ class Proxy(ThreadingHTTPServer):
         self.asked, self.failed = [], 0
         self.lock = threading.Lock()
 
+    def handle_error(self, request, client_address):
+        """Nothing: a client that was killed leaves broken connections."""
+
     @property
     def url(self):
         return f"http://localhost:{self.server_port}"

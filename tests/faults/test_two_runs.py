@@ -14,6 +14,7 @@ import pytest
 from tests.cloud import objects
 from tests.environments import ROOT
 from tests.faults.small_models import command as training
+from tests.faults.small_models import environment_of
 from tests.faulty_proxy import proxy
 from tests.films import Described, write_download
 from tests.test_preprocess import tree
@@ -149,17 +150,22 @@ def test_a_run_that_was_held_up_for_long_publishes_nothing(films, store):
     assert json.loads(lock.download_as_bytes())["who"] == "somebody"
 
 
+def train(data, model_dir, steps, environment=None):
+    return subprocess.Popen(
+        training(data, model_dir, steps), cwd=ROOT, env=environment_of(**(environment or {})), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
 def test_two_trainings_into_one_folder(data, tmp_path):
     out = tmp_path / "model"
     lock = out / ".lock"
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    first = subprocess.Popen(training(data, out, 100_000), cwd=ROOT, **pipes)
+    first = train(data, out, 100_000)
     stopped_while_it_writes(first, lambda: lock.exists() and lock.read_bytes())
-    refused(subprocess.Popen(training(data, out, 1), cwd=ROOT, **pipes), out, first)
+    refused(train(data, out, 1), out, first)
     first.kill()
     first.communicate()
-    last = subprocess.Popen(training(data, out, 1), cwd=ROOT, **pipes)
-    ended(last)
+    ended(train(data, out, 1))
     assert (out / "metrics.json").exists()
     assert not lock.exists()
 
@@ -168,9 +174,7 @@ def test_a_training_that_was_held_up_for_long_uploads_nothing(data, store):
     """Another one has its folder by then, and its checkpoints are left alone."""
     blobs, environment = store
     lock = blobs.blob("model/.lock")
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    command = training(data, "gs://films/model", 20)
-    first = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, **pipes)
+    first = train(data, "gs://films/model", 20, environment)
     stopped_while_it_writes(first, lock.exists)
     lock.upload_from_string(json.dumps({"who": "somebody", "since": "now", "token": "other"}))
     first.send_signal(signal.SIGCONT)
