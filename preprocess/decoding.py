@@ -3,7 +3,8 @@
 An uncompressed DICOM film is read here, by numpy. Every other film is for a decoder in C, which a broken file can make
 crash, run for ever or ask for all memory there is; no `except` holds that. Such films are decoded by helpers, processes
 of `preprocess.decoder`, which do all of the work and send back the small image alone. What ends a helper costs the film
-that it was given, after that film has been tried a second time in a helper that has seen no other.
+that it was given, after that film has been tried a second time in a helper that has seen no other; what takes too much
+time costs it at once.
 
 Headers are read here, whatever the format: by this project's code for DICOM and by Pillow's for the rest, both Python,
 and both of them limited in what they may read.

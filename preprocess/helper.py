@@ -59,11 +59,11 @@ class Task:
 
     @property
     def cpu_seconds(self) -> int:
-        """CPU time that decoding may take: 10 s, and 1 s for each million pixels. JPEG 2000, the slowest format, takes
-        a fifth of that on a slow machine, others a hundredth: the limit ends what never would, not what is slow. That
-        the machine is busy does not count.
+        """CPU time that decoding may take: 9 s, and from 9 million pixels on 1 s for each million. JPEG 2000, the
+        slowest format, takes a fifth of that on a slow machine, others a hundredth: the limit ends what never would,
+        not what is slow. That the machine is busy does not count.
         """
-        return 10 + self.film[0] * self.film[1] // 1_000_000
+        return max(9, self.film[0] * self.film[1] // 1_000_000)
 
 
 class Helper:
@@ -99,6 +99,7 @@ class Helper:
         """Has a film decoded.
 
         Raises:
+            RejectedFilm: it takes longer than it may; so it would a second time.
             Ended: the helper came to an end over it.
             RunFailed: it was stopped from outside.
         """
@@ -115,7 +116,7 @@ class Helper:
         if ending in _STOPPED:
             raise RunFailed(f"the process that decodes compressed films was stopped from outside ({ending})")
         if ending == signal.SIGXCPU.name:
-            raise Ended(f"decoding it took more than {task.cpu_seconds} s of CPU time")
+            raise RejectedFilm("pixels", f"decoding it took more than {task.cpu_seconds} s of CPU time")
         raise Ended(f"its decoder crashed ({ending})")
 
 
@@ -176,7 +177,7 @@ def decode(task: Task, helper: Helper) -> np.ndarray:
         `task.size`, uint16.
 
     Raises:
-        RejectedFilm, InputError, RunFailed: what the helper raised.
+        RejectedFilm, InputError, RunFailed: what the helper raised, or it took too long.
         Ended: it came to an end over the film.
         RunFailed: it was stopped from outside.
     """
