@@ -3,13 +3,18 @@
 import io
 import logging
 import os
+import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import NoReturn
 
 from preprocess.errors import InputError, RunFailed, Stopped
 from preprocess.log import printable
+
+_GOES_ON = "the same command goes on, as far as anything was saved"
 
 
 def exit_status(run: Callable[[], None]) -> int:
@@ -20,7 +25,8 @@ def exit_status(run: Callable[[], None]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names may be of scripts that a terminal does not know
     try:
-        run()
+        with _sigterm_raised():
+            run()
     except (InputError, RunFailed) as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
@@ -31,10 +37,35 @@ def exit_status(run: Callable[[], None]) -> int:
     except Stopped as stop:
         print(stop, file=sys.stderr)
         return 128 + stop.number
+    except _Terminated:
+        print(f"stopped by SIGTERM: {_GOES_ON}", file=sys.stderr)
+        return 128 + signal.SIGTERM
     except KeyboardInterrupt:
-        print("interrupted: the same command goes on, as far as anything was saved", file=sys.stderr)
-        return 130
+        print(f"interrupted: {_GOES_ON}", file=sys.stderr)
+        return 128 + signal.SIGINT
     return 0
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came: whatever holds for an interrupt from the keyboard holds for it."""
+
+
+@contextmanager
+def _sigterm_raised() -> Iterator[None]:
+    """SIGTERM is an exception, so that locks are let go of and jobs elsewhere are cancelled."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # no other thread can be told of signals
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    del number, frame
+    raise _Terminated
 
 
 def leave(status: int) -> NoReturn:

@@ -38,17 +38,26 @@ def test_a_job_server_that_is_not_there(films, tmp_path):
     assert error.count("\n") == 1
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_an_interrupt_from_the_keyboard_is_one_line(workers, films, tmp_path):
+GOES_ON = "the same command goes on, as far as anything was saved\n"
+
+
+def interrupt_from_the_keyboard(process):
     """A terminal sends it to the workers, too, which have a lot to say of it."""
+    os.killpg(process.pid, signal.SIGINT)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("stop", "outcome"), [
+    (interrupt_from_the_keyboard, (130, f"interrupted: {GOES_ON}")),
+    (subprocess.Popen.terminate, (143, f"stopped by SIGTERM: {GOES_ON}")),
+])  # fmt: skip
+def test_a_run_that_is_told_to_end_says_so(workers, stop, outcome, films, tmp_path):
     process = start(films, tmp_path / "out", f"--direct_num_workers={workers}")
     while sum(1 for _ in (tmp_path / "out").glob(".staging/*/images/*/*.png")) < 20:
         assert process.poll() is None, process.communicate()
-    os.killpg(process.pid, signal.SIGINT)
+    stop(process)
     _, error = process.communicate()
-    assert (process.returncode, error) == (
-        130, "interrupted: the same command goes on, as far as anything was saved\n"
-    )  # fmt: skip
+    assert (process.returncode, error) == outcome
     assert not (tmp_path / "out/.lock").exists()
 
 
