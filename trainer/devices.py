@@ -4,6 +4,7 @@ import json
 import os
 import re
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,8 @@ class Devices:
         description: for a person, e.g. "one CPU".
         has_bfloat16: whether the hardware computes in bfloat16.
         compiled: whether the loss and its gradient go through XLA by themselves. A TPU compiles the whole step anyway.
+        largest: the largest of the numbers that all workers name; all of them must ask, at the same
+            point of their work.
         is_chief: whether this process writes the model; of several workers one does.
     """
 
@@ -34,6 +37,7 @@ class Devices:
     description: str
     has_bfloat16: bool
     compiled: bool = False
+    largest: Callable[[float], float] = float
     is_chief: bool = True
 
     def precision(self, wanted: str) -> str:
@@ -55,7 +59,8 @@ def find_gpus() -> Devices:
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
         gpus = tf.config.list_physical_devices("GPU")
         kind = f"{strategy.num_replicas_in_sync} replicas of {workers} workers"
-        return Devices(strategy, kind, _gpus_have_bfloat16(gpus) if gpus else cpu_has_bfloat16(), is_chief=is_chief)
+        has_bfloat16 = _gpus_have_bfloat16(gpus) if gpus else cpu_has_bfloat16()
+        return Devices(strategy, kind, has_bfloat16, largest=_largest_of(strategy), is_chief=is_chief)
     if not gpus:
         return find_cpu()
     strategy = tf.distribute.MirroredStrategy([f"GPU:{number}" for number in range(len(gpus))])
@@ -123,6 +128,17 @@ def _check_reachable(master: str) -> None:
     """TensorFlow would wait for ever for a TPU that does not answer."""
     host, _, port = master.removeprefix("grpc://").rpartition(":")
     socket.create_connection((host, int(port)), timeout=_TPU_SECONDS).close()
+
+
+def _largest_of(strategy: tf.distribute.Strategy) -> Callable[[float], float]:
+    @tf.function
+    def gather(number: tf.Tensor) -> tf.Tensor:
+        return strategy.gather(strategy.run(lambda: tf.reshape(number, [1])), axis=0)
+
+    def largest(number: float) -> float:
+        return float(gather(tf.constant(number, tf.float64)).numpy().max())
+
+    return largest
 
 
 def _gpus_have_bfloat16(gpus: list) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from preprocess.errors import InputError
+from preprocess.errors import InputError, RunFailed
 from preprocess.log import Log
 from trainer import checkpoint_files, metrics, pictures
 from trainer import checkpoints as checkpointing
@@ -48,10 +48,16 @@ def run(settings: Settings, training: ImageSet, evaluation: ImageSet, devices: D
             f"--batch_size {settings.batch_size} is no multiple of {replicas} replicas; choose one that is"
         )
     describe(training, evaluation, log)
-    with open_model_dir(settings.model_dir, devices.is_chief) as model_dir, Signals() as signals:
+    with open_model_dir(settings.model_dir, devices.is_chief) as model_dir, Signals(devices.largest) as signals:
         if not settings.training_steps and not checkpoint_files.steps_in(model_dir.local):
             raise _nothing_to_evaluate(settings)
-        _Session(settings, training, evaluation, devices, model_dir, signals, log).run()
+        try:
+            _Session(settings, training, evaluation, devices, model_dir, signals, log).run()
+        except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+            raise RunFailed(
+                "another worker or the accelerator is gone, as TensorFlow says above; the same command, on all "
+                "workers, goes on from the last checkpoint"
+            ) from error
 
 
 def _nothing_to_evaluate(settings: Settings) -> InputError:
@@ -123,11 +129,10 @@ class _Session:
         Raises:
             InputError: they have not; they all know, and all end.
         """
-        strategy = self._devices.strategy
-        found = strategy.gather(strategy.run(lambda: tf.constant([step], tf.int64)), axis=0).numpy()
-        if len(set(found.tolist())) > 1:
+        last, first = int(self._devices.largest(step)), -int(self._devices.largest(-step))
+        if first != last:
             raise InputError(
-                f"{self._settings.model_dir}: the workers find checkpoints of steps {min(found)} to {max(found)}; "
+                f"{self._settings.model_dir}: the workers find checkpoints of steps {first} to {last}; "
                 f"name a --model_dir that all of them see"
             )
 
@@ -160,7 +165,8 @@ class _Session:
                 history.add(history_rows(steps, settings.learning_rate))
                 reporter.add(steps)
                 bar.move(steps.last)
-                if steps.last % settings.checkpoint_steps == 0 or steps.last == total or self._signals.received:
+                stopped = self._signals.share()
+                if steps.last % settings.checkpoint_steps == 0 or steps.last == total or stopped:
                     self._checkpoints.save(steps.last)
                     self._model_dir.publish()
                 self._signals.check()
@@ -170,7 +176,7 @@ class _Session:
         settings, images, log = self._settings, self._evaluation_set, self._log
         if settings.eval_steps * settings.batch_size < len(images):
             log.say(f"evaluating all {len(images):,} images, more than --eval_steps {settings.eval_steps} batches hold")
-        predictions = predict(self._model, images, settings.batch_size, self._devices, log, self._signals.check)
+        predictions = predict(self._model, images, settings.batch_size, self._devices, log, self._signals.check_all)
         found = metrics.judge(images.labels, predictions.logits, predictions.probabilities, images.names)
         log.say(f"\nevaluation of {len(images):,} images after step {step:,}\n{metrics.table(found)}\n")
         folder = self._model_dir.local

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -12,10 +12,15 @@ _HEEDED = (signal.SIGTERM, signal.SIGINT)
 
 
 class Signals:
-    """As a context manager, takes note of signals instead of dying of them."""
+    """As a context manager, takes note of signals instead of dying of them.
 
-    def __init__(self) -> None:
+    Args:
+        largest: see `Devices.largest`: what one of several workers is told, all of them are.
+    """
+
+    def __init__(self, largest: Callable[[float], float]) -> None:
         self.received = 0
+        self._largest = largest
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> "Signals":
@@ -31,6 +36,16 @@ class Signals:
         """Raises `Stopped` if a signal came."""
         if self.received:
             raise Stopped(self.received)
+
+    def share(self) -> bool:
+        """Whether a signal came, to this worker or to another; all of them must ask."""
+        self.received = int(self._largest(self.received))
+        return bool(self.received)
+
+    def check_all(self) -> None:
+        """As `check`, of all workers, all of which must ask."""
+        self.share()
+        self.check()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         del frame

@@ -69,7 +69,7 @@ class Training:
         first_step: int,
     ):
         self.step = first_step
-        self._settings = settings
+        self._settings, self._devices = settings, devices
         self._batches = iter(
             devices.strategy.distribute_datasets_from_function(
                 lambda context: training_batches(images, settings.batch_size, settings.seed, first_step, context)
@@ -90,7 +90,7 @@ class Training:
         """
         traced = False
         while self.step < until:
-            affordable = max(1, int(CALL_SECONDS / self._step_seconds))
+            affordable = max(1, int(CALL_SECONDS / self._devices.largest(self._step_seconds)))
             due = min(stop - self.step % stop for stop in (*stops, until + 1))
             count = min(self._settings.iterations, affordable, due, until - self.step)
             begin = time.monotonic()
