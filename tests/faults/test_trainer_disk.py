@@ -112,7 +112,7 @@ def test_a_disk_that_fills_while_the_saved_model_is_written(data, trained, half,
 
 def test_a_disk_that_fills_anywhere(data, trained, disk, rng, full):
     """A run from its first step, with any room: it ends in one line, or well; then it ends with the same bytes."""
-    for _ in range(40 if full else 1):
+    for _ in range(20 if full else 1):
         fill(disk, rng.randrange(0, 6000, PAGE_KB))
         status, _, err = run(*command(data, disk / "m", 40))
         assert err == "" if status == 0 else status == 1 and ONE_LINE.fullmatch(err.rstrip("\n")), err
