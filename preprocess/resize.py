@@ -4,6 +4,8 @@ The padded canvas is the film with black (0) below and to the right of it. Both 
 a `FilmImage`, from top to bottom, one band of rows at a time: for an uncompressed film the memory in use is that band.
 """
 
+import itertools
+
 import numpy as np
 from PIL import Image
 
@@ -42,31 +44,56 @@ def area(film: FilmImage, canvas: Size, size: Size) -> np.ndarray:
 
     A rectangle's edges cut through source pixels, which then count by the fraction inside. All sums are integers: a
     source pixel is `h` by `w` units, a rectangle `H` by `W` units, so every overlap is whole, and the result is exact.
-    A band's column sums fit uint32, as no film has more than 65,535 rows; everything later is int64.
+
+    The loop is the only thing that looks at every pixel: it adds up the rows between two edges and keeps the row that
+    each edge cuts. Its sums fit uint32, as no film has more than 65,535 rows; everything later is int64.
 
     Args and returns: as `pad_and_resize`, (H, W) canvas -> (h, w) uint16.
     """
-    (canvas_height, canvas_width), (height, width) = canvas, size
-    columns = np.zeros((height, film.width), np.int64)
-    top_row = _read(film, 0, 1)[0].copy()
-    for y in range(height):
-        first, above = divmod(y * canvas_height, height)
-        last, inside = divmod((y + 1) * canvas_height, height)
-        if first >= film.height:
-            break
-        # In units: the rows first..last whole, less the part above the rectangle, plus the last row's part inside it.
-        if last > first:
-            rows = _read(film, first + 1, last + 1)
-            columns[y] = rows[:-1].sum(axis=0, dtype=np.uint32)
-            columns[y] += top_row
-            columns[y] *= height
-        bottom_row = rows[-1] if last > first else top_row
-        columns[y] += np.multiply(bottom_row, inside, dtype=np.int64)
-        columns[y] -= np.multiply(top_row, above, dtype=np.int64)
-        top_row = bottom_row.copy()
-    sums = np.diff(_integral(columns, np.arange(width + 1) * canvas_width, width))
-    whole = canvas_height * canvas_width
+    rows, columns = Edges(canvas[0], size[0], film.height), Edges(canvas[1], size[1], film.width)
+    between = np.zeros((size[0], film.width + 1), np.uint32)  # the last column is the black beside the film
+    cut = np.zeros((size[0] + 1, film.width + 1), np.uint16)
+    for y, (start, stop) in enumerate(itertools.pairwise(rows.pixel.tolist())):
+        if start < film.height:
+            band = film.read_rows(start, max(stop, start + 1))
+            cut[y, :-1] = band[0]
+            if start < stop:
+                np.add.reduce(band, axis=0, dtype=np.uint32, out=between[y, :-1])
+    sums = rows.total(columns.sums(between).T, columns.sums(cut).T).T
+    whole = canvas[0] * canvas[1]
     return ((2 * sums + whole) // (2 * whole)).astype(np.uint16)
+
+
+class Edges:
+    """The edges of `out` equal intervals on an axis of `length` pixels, of which a film covers the first `film`.
+
+    Attributes:
+        pixel: (out + 1,) int64, which pixel an edge cuts or lies before; beyond the film, the first pixel there.
+        part: (out + 1,) int64, how much of that pixel lies before the edge, in units: a pixel is `out` of them.
+    """
+
+    def __init__(self, length: int, out: int, film: int):
+        pixel, self.part = np.divmod(np.arange(out + 1) * length, out)
+        self.pixel = np.minimum(pixel, film)
+        self._out = out
+
+    def sums(self, lines: np.ndarray) -> np.ndarray:
+        """(n, film + 1) integers, the last of each line 0 -> (n, out) int64, the sums of its intervals, in units."""
+        between = np.add.reduceat(lines, self.pixel[:-1], axis=1, dtype=np.int64)
+        between[:, self.pixel[:-1] == self.pixel[1:]] = 0  # reduceat takes one pixel where there is none
+        return self.total(between, lines[:, self.pixel])
+
+    def total(self, between: np.ndarray, cut: np.ndarray) -> np.ndarray:
+        """The sums of the intervals, from those of the pixels between two edges and from the pixels they cut.
+
+        Args:
+            between: (n, out) int64, the sums of the pixels from the one that an edge cuts to before the next such one.
+            cut: (n, out + 1) integers, the pixels that edges cut.
+
+        Returns:
+            (n, out) int64, in units.
+        """
+        return self._out * between + np.diff(cut * self.part)
 
 
 def nearest(film: FilmImage, canvas: Size, size: Size) -> np.ndarray:
@@ -88,34 +115,6 @@ def nearest(film: FilmImage, canvas: Size, size: Size) -> np.ndarray:
 
 
 METHODS = {"area": area, "nearest": nearest}
-
-
-def _read(film: FilmImage, start: int, stop: int) -> np.ndarray:
-    """Rows start:stop of the canvas, as wide as the film: (stop - start, film.width) uint16."""
-    held = film.read_rows(start, min(stop, film.height)) if start < min(stop, film.height) else None
-    if held is not None and len(held) == stop - start:
-        return held
-    rows = np.zeros((stop - start, film.width), np.uint16)
-    if held is not None:
-        rows[: len(held)] = held
-    return rows
-
-
-def _integral(columns: np.ndarray, at: np.ndarray, width: int) -> np.ndarray:
-    """The integrals of rows of column sums, each `width` units wide, from 0 to each position in `at` (in units).
-
-    Args:
-        columns: (h, W) int64.
-        at: (n,) int64.
-
-    Returns:
-        (h, n) int64.
-    """
-    last = columns.shape[1] - 1
-    whole, part = np.divmod(np.minimum(at, (last + 1) * width), width)
-    before = np.cumsum(columns, axis=1)[:, np.maximum(whole, 1) - 1]
-    before[:, whole == 0] = 0
-    return width * before + part * columns[:, np.minimum(whole, last)]
 
 
 def _nearest_indices(length: int, out: int) -> np.ndarray:
