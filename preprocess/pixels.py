@@ -1,6 +1,5 @@
 """Stored samples -> pixels on the full 16-bit range, black as 0; what every image reader ends with."""
 
-import functools
 import struct
 import zlib
 from typing import Protocol
@@ -51,12 +50,14 @@ def to_full_range(samples: np.ndarray, bits: int, inverted: bool) -> np.ndarray:
     Returns:
         (H, W) uint16; `samples` itself where nothing is to be done.
     """
-    pixels = samples if bits == 16 else _full_range_table(bits)[samples & ((1 << bits) - 1)]
-    return schema.PIXEL_MAX - pixels if inverted else pixels
-
-
-@functools.cache
-def _full_range_table(bits: int) -> np.ndarray:
-    """(2^bits,) uint16: sample -> pixel, rounded to the nearest."""
     top = (1 << bits) - 1
-    return ((np.arange(top + 1, dtype=np.uint32) * schema.PIXEL_MAX + top // 2) // top).astype(np.uint16)
+    if bits < 8 * samples.itemsize:
+        samples = samples & top
+    if schema.PIXEL_MAX % top == 0:
+        pixels = samples if bits == 16 else np.multiply(samples, schema.PIXEL_MAX // top, dtype=np.uint16)
+    else:
+        scaled = np.multiply(samples, schema.PIXEL_MAX, dtype=np.uint32)
+        scaled += np.uint32(top // 2)
+        scaled //= np.uint32(top)
+        pixels = scaled.astype(np.uint16)
+    return schema.PIXEL_MAX - pixels if inverted else pixels
