@@ -40,6 +40,7 @@ class Proxy(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or an answer's body waits 40 ms for its head to be acknowledged
 
     def _forward(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
