@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-faults test-page test-flink tuning lint lock clean
+.PHONY: setup demo test test-faults test-page test-flink bench tuning lint lock clean
 
 setup: .venv/train.stamp
 
@@ -31,6 +31,10 @@ test-flink: .venv/dev.stamp tests/flink/jars
 tests/flink/jars: tests/flink/pom.xml
 	mvn -q -B -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=jars
 	touch $@
+
+# Ratios side by side in one run, to benchmarks/results.md; wants 8 GB of disk, two cores to itself, half an hour.
+bench: .venv/dev.stamp
+	$(BIN)/python -m benchmarks demo/bench
 
 tuning: .venv/train.stamp
 	$(BIN)/python benchmarks/tuning.py demo/tuning

@@ -72,7 +72,7 @@ def ballast(disk, free):
 def test_a_disk_that_fills(workers, films, expected, disk, rng, full):
     """At random places of the way: what is there stays, and the same command goes on once there is room."""
     needed = sum(map(len, expected.values()))
-    for free in [rng.randint(0, needed) for _ in range(8 if full else 2)]:
+    for free in [rng.randint(0, needed) for _ in range(8 if full else 1)]:
         out = disk / "out"
         with ballast(disk, free):
             status, _, error = run(films, out, f"--direct_num_workers={workers}")

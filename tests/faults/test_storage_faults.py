@@ -91,7 +91,7 @@ def test_killed_at_any_request(films, bucket, rng, full):
         said, _ = process[0].communicate()
         assert process[0].returncode == 0, said
         total = len(requests)
-    for _ in range(20 if full else 2):
+    for _ in range(20 if full else 1):
         delete(store)
         moment = rng.randint(1, total)
         with proxy(environment["STORAGE_EMULATOR_HOST"], kill_at) as server:

@@ -1,0 +1,43 @@
+"""Everything this project says about speed and memory, measured here: `python -m benchmarks FOLDER [NAME ...]`.
+
+FOLDER takes the films that are measured, about 8 GB, and keeps them for the next time. The outcome is printed and, if
+nothing is left out, written to benchmarks/results.md and results.png.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import chain, cold, compressed, one_film, small_films, training, whole_job
+from benchmarks.measure import Row
+from benchmarks.results import plot, table, text
+
+GROUPS: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
+    "one_film": ("One film in one process, in the page cache", one_film.run),
+    "compressed": ("One compressed film", compressed.run),
+    "whole_job": ("The whole job on films of real size, in the page cache", whole_job.run),
+    "cold": ("The whole job on films that are on the disk alone", cold.run),
+    "small_films": ("The whole job on small films", small_films.run),
+    "training": ("Training on the CPU", training.run),
+    "chain": ("The chained command", chain.run),
+}
+FOLDER = Path(__file__).parent
+
+
+def main(folder: Path, names: list[str]) -> None:
+    """Measures the groups that are named, or all."""
+    found = {}
+    for name in names or GROUPS:
+        title, run = GROUPS[name]
+        print(f"\n## {title}", flush=True)
+        found[title] = run(folder)
+        print(table(found[title]), flush=True)
+    if not names:
+        (FOLDER / "results.md").write_text(text(found))
+        plot(found, FOLDER / "results.png")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or not set(sys.argv[2:]) <= set(GROUPS):
+        sys.exit(f"usage: python -m benchmarks FOLDER [{' '.join(GROUPS)}]")
+    main(Path(sys.argv[1]).absolute(), sys.argv[2:])

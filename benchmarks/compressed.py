@@ -1,0 +1,44 @@
+"""Compressed films beside their decoding alone: of a JPEG by Pillow, of a DICOM film by pydicom."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pydicom
+from PIL import Image
+from pydicom.uid import UID, JPEG2000Lossless, RLELossless
+
+from benchmarks import films, one_film, peers
+from benchmarks.measure import Row, side_by_side
+
+FILM = 4  # of 16 sizes: 11 million pixels, so that an encoder in Python is waited for only once
+KINDS: dict[str, tuple[UID | None, Callable[[Path], object]]] = {
+    "JPEG": (None, peers.decode_image),
+    "RLE": (RLELossless, peers.decode_dicom),
+    "JPEG 2000": (JPEG2000Lossless, peers.decode_dicom),
+}
+
+
+def run(folder: Path) -> list[Row]:
+    """A row a format."""
+    plain = films.write_films(folder)[FILM]
+    rows = []
+    for name, (syntax, decode) in KINDS.items():
+        path = _compressed(plain, folder / name.replace(" ", "-"), syntax)
+        times = side_by_side({
+            "ours": lambda path=path: one_film.prepare(path, "area"),
+            "peer": lambda path=path, decode=decode: decode(path),
+        })  # fmt: skip
+        ours, peer = (f"{1e3 * times.median(which):.0f} ms" for which in ("ours", "peer"))
+        rows.append(Row(f"one {name} film / its decoding alone", ours, peer, times.ratio("ours", "peer"), "<= 1.3"))
+    return rows
+
+
+def _compressed(plain: Path, path: Path, syntax: UID | None) -> Path:
+    if not path.exists():
+        dataset = pydicom.dcmread(plain)
+        if syntax is None:
+            Image.fromarray((dataset.pixel_array >> 8).astype("u1")).save(path, format="JPEG", quality=90)
+        else:
+            dataset.compress(syntax, generate_instance_uid=False)
+            dataset.save_as(path)
+    return path

@@ -1,0 +1,72 @@
+"""The outcome of the benchmarks as a page of Markdown and as a picture."""
+
+import datetime
+import os
+import platform
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from benchmarks.measure import Row
+
+LIBRARIES = ("apache-beam", "numpy", "pillow", "pydicom", "tensorflow", "keras", "opencv-python-headless")
+HEAD = "| | here | peer | figure | asked for | reached |\n|---|---|---|---|---|---|"
+INTRODUCTION = """\
+# Benchmarks
+
+Written by `make bench`: every figure and its peer in one run, in turns, medians; a figure without a unit is a ratio.
+Times of a command are those of a user's, from start to end. Absolute figures differ from machine to machine.
+"""
+
+
+def text(found: dict[str, list[Row]]) -> str:
+    """The page: what was measured, on what, and the picture."""
+    parts = [INTRODUCTION, _machine(), "![Every figure against what is asked for](results.png)\n"]
+    parts += [f"## {title}\n\n{table(rows)}\n" for title, rows in found.items()]
+    return "\n".join(parts)
+
+
+def table(rows: list[Row]) -> str:
+    """Rows as a table of Markdown."""
+    words = {True: "yes", False: "**no**", None: ""}
+    lines = [
+        f"| {row.goal} | {row.ours} | {row.peer} | {row.value:.3g} {row.unit} | {row.bound} | {words[row.reached]} |"
+        for row in rows
+    ]
+    return "\n".join([HEAD, *lines])
+
+
+def plot(found: dict[str, list[Row]], path: Path) -> None:
+    """A bar a row: how far it is within its bound, or beyond it, on a logarithmic axis."""
+    rows = [row for group in found.values() for row in group if row.bound and row.value > 0]
+    margins = [_margin(row) for row in rows]
+    figure = Figure(figsize=(9, 0.34 * len(rows) + 1), layout="constrained")
+    axes = figure.subplots()
+    colours = ["#2a6f97" if margin >= 1 else "#c8553d" for margin in margins]
+    axes.barh(range(len(rows)), [margin - 1 for margin in margins], left=1, color=colours)
+    axes.set_yticks(range(len(rows)), [row.goal for row in rows], fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.axvline(1, color="black", linewidth=1)
+    axes.set_xlabel("how many times better than asked for (left of 1: worse)")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=110)
+
+
+def _margin(row: Row) -> float:
+    sign, limit = row.bound.split()
+    return float(limit) / row.value if sign == "<=" else row.value / float(limit)
+
+
+def _machine() -> str:
+    try:
+        model = re.search(r"^model name\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        model = None
+    versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    return (
+        f"{datetime.date.today()}, {model[1] if model else platform.processor()}, {os.cpu_count()} cores, "
+        f"{platform.system()}, Python {platform.python_version()}, {versions}.\n"
+    )

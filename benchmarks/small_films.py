@@ -1,0 +1,73 @@
+"""3,103 small films: what is left of the job when there is next to nothing to read."""
+
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import films, one_film
+from benchmarks.job import JobRun, run_job
+from benchmarks.measure import ROUNDS, Row, side_by_side
+from pipelines.inputs import list_films, read_descriptions
+from preprocess import schema
+from preprocess.cases import gather
+from preprocess.locate import FileIndex
+from preprocess.plan import Selection, make_plan
+
+FEW, SOME, MANY = 100, 1600, 3103
+SMALLER = 10
+TREE = 20_000
+
+
+def run(folder: Path) -> list[Row]:
+    """The rows of CPU time, growth and matching."""
+    written = films.write_films(folder, SMALLER)
+    runs: dict[int, list[JobRun]] = {FEW: [], SOME: [], MANY: []}
+    with (
+        films.download(folder, written, FEW) as few,
+        films.download(folder, written, SOME) as some,
+        films.download(folder, written, MANY) as many,
+    ):
+        for _ in range(ROUNDS):
+            for download in (few, some, many):
+                runs[download.count].append(run_job(download.words, folder / "out", 2, canvas=None))
+        matching = _matching(many)
+    decoding = side_by_side({"decoding": lambda: [one_film.resized(path, "area") for path in written]})
+    resized = decoding.median("decoding") / len(written)
+
+    def slope(of: Callable[[JobRun], float], low: int, high: int) -> float:
+        """What one image more takes, by the median of the runs."""
+        few, many = (statistics.median(map(of, runs[count])) for count in (low, high))
+        return (many - few) / (high - low)
+
+    cpu = slope(lambda run: run.cpu, FEW, MANY)
+    first, second = (1e3 * slope(lambda run: run.seconds, *ends) for ends in ((FEW, SOME), (SOME, MANY)))
+    return [
+        Row("CPU time a small film, less reading and resizing it", f"{1e3 * cpu:.2f} ms", f"{1e3 * resized:.2f} ms",
+            1e3 * (cpu - resized), "<= 3", "ms"),
+        Row(f"time a small film, from {SOME:,} to {MANY:,} / from {FEW} to {SOME:,}", f"{second:.2f} ms",
+            f"{first:.2f} ms", second / first, "<= 1.1"),
+        matching,
+    ]  # fmt: skip
+
+
+def _matching(download: films.Download) -> Row:
+    """3,103 cases in a tree of 20,000 files, most of them crops and masks."""
+    for number in range(TREE - download.count):
+        *_, case, path = films.described(number % download.count)
+        extra = download.root / "films" / path.replace(case, f"{case}_{number // download.count + 1}")
+        extra.parent.mkdir(parents=True, exist_ok=True)
+        extra.touch()
+
+    def match() -> None:
+        rows = (
+            row
+            for split, name in ((schema.TRAIN, "Training"), (schema.TEST, "Test"))
+            for row in read_descriptions([f"{download.root}/{name}.csv"], split)
+        )
+        index = FileIndex(list_films(f"{download.root}/films", "/nowhere"))
+        plan = make_plan(gather(rows), index, Selection())
+        if plan.matched != download.count:
+            raise SystemExit(f"{plan.matched} of {download.count} cases were matched")
+
+    seconds = side_by_side({"match": match}).median("match")
+    return Row(f"matching {download.count:,} cases in {TREE:,} files", f"{seconds:.2f} s", "", seconds, "<= 2", "s")

@@ -1,0 +1,101 @@
+"""The whole job on films of real size, beside a pool of processes that calls the same functions on the same files.
+
+Few films and many: what a start costs and what a film costs can then be told apart.
+"""
+
+import shutil
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from benchmarks import films
+from benchmarks.job import JobRun, run_job
+from benchmarks.measure import Row
+from preprocess.films import measure, prepare
+from preprocess.pixels import MAX_PIXELS
+from preprocess.plan import Film
+from preprocess.recipe import Recipe
+
+FEW, MANY = 400, 3103
+ROUNDS = 5
+
+
+def run(folder: Path) -> list[Row]:
+    """The rows of rate, start, memory and growth."""
+    written = films.write_films(folder)
+    with films.download(folder, written, FEW) as few, films.download(folder, written, MANY) as many:
+        rounds = [_Round(folder, few, many) for _ in range(ROUNDS)]
+
+    def row(goal: str, ours: str, peer: str, value: Callable[[_Round], float], bound: str, unit: str = "") -> Row:
+        return Row(goal, ours, peer, statistics.median(map(value, rounds)), bound, unit)
+
+    def median(value: Callable[[_Round], float]) -> float:
+        return statistics.median(map(value, rounds))
+
+    return [
+        row("films a second, job / pool, two processes, of what 2,703 more films take",
+            f"{median(lambda r: r.rate(2)):.0f}/s", f"{median(lambda r: r.pool_rate):.0f}/s",
+            lambda r: r.rate(2) / r.pool_rate, ">= 0.85"),
+        row(f"the whole command on {MANY:,} films, pool / job",
+            f"{median(lambda r: r.job[MANY, 2].seconds):.1f} s", f"{median(lambda r: r.pool[MANY]):.1f} s",
+            lambda r: r.pool[MANY] / r.job[MANY, 2].seconds, ">= 0.85"),
+        row("from the command to the first finished film", f"{median(lambda r: r.job[FEW, 2].first):.1f} s", "",
+            lambda r: r.job[FEW, 2].first, "<= 5", "s"),
+        row("two workers / one, films a second", f"{median(lambda r: r.rate(2)):.0f}/s",
+            f"{median(lambda r: r.rate(1)):.0f}/s", lambda r: r.rate(2) / r.rate(1), ">= 1.8"),
+        row("most memory of all processes, two workers", f"{median(lambda r: r.job[MANY, 2].peak) / 1e6:.0f} MB", "",
+            lambda r: r.job[MANY, 2].peak / 1e6, "<= 1000", "MB"),
+        row(f"the same, {MANY:,} films / {FEW}", f"{median(lambda r: r.job[MANY, 2].peak) / 1e6:.0f} MB",
+            f"{median(lambda r: r.job[FEW, 2].peak) / 1e6:.0f} MB",
+            lambda r: r.job[MANY, 2].peak / r.job[FEW, 2].peak, "<= 1.05"),
+        row("a worker before its first film", f"{median(lambda r: r.job[FEW, 2].worker) / 1e6:.0f} MB", "",
+            lambda r: r.job[FEW, 2].worker / 1e6, "<= 300", "MB"),
+    ]  # fmt: skip
+
+
+class _Round:
+    """Everything once.
+
+    Attributes:
+        pool: films -> seconds, of two processes.
+        job: (films, workers) -> the run.
+    """
+
+    def __init__(self, folder: Path, *downloads: films.Download):
+        self.pool: dict[int, float] = {}
+        self.job: dict[tuple[int, int], JobRun] = {}
+        for download in downloads:
+            self.pool[download.count] = pool_seconds(download, folder / "out", 2)
+            for workers in (1, 2):
+                self.job[download.count, workers] = run_job(download.words, folder / "out", workers)
+
+    def rate(self, workers: int) -> float:
+        return (MANY - FEW) / (self.job[MANY, workers].seconds - self.job[FEW, workers].seconds)
+
+    @property
+    def pool_rate(self) -> float:
+        return (MANY - FEW) / (self.pool[MANY] - self.pool[FEW])
+
+
+def pool_seconds(download: films.Download, out: Path, processes: int) -> float:
+    """How long a pool takes for all of a download, its start included."""
+    jobs = [(number, str(download.root), str(out)) for number in range(download.count)]
+    begin = time.perf_counter()
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        for _ in pool.map(_prepare, jobs, chunksize=8):
+            pass
+    seconds = time.perf_counter() - begin
+    shutil.rmtree(out)
+    return seconds
+
+
+def _prepare(job: tuple[int, str, str]) -> None:
+    """One film of a download, by the two functions that the job calls for it."""
+    number, root, out = job
+    split, patient, case, path = films.described(number)
+    recipe = Recipe(root, out, films.OUT, "area", 1, 1, 0.0, 1, 1, 0, {}, "", MAX_PIXELS)
+    film = Film(case, split.lower(), number % 4 + 1, patient, "LEFT", "CC", f"films/{path}", 0)
+    prepare(measure(film, root, MAX_PIXELS), films.CANVAS, recipe)
