@@ -1,4 +1,4 @@
-"""How things are timed here: side by side, round by round, so that what the machine does meanwhile befalls all alike."""
+"""How things are timed here: side by side, round by round, so that what the machine does befalls all alike."""
 
 import os
 import statistics
