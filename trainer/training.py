@@ -147,6 +147,7 @@ def _make_loop(
     if devices.compiled:
         loss_and_gradients = tf.function(loss_and_gradients, jit_compile=True)
 
+    @tf.autograph.experimental.do_not_convert  # there is nothing to convert in it, and looking takes half the tracing
     def replica_step(pixels: tf.Tensor, labels: tf.Tensor, positions: tf.Tensor):
         loss, accuracy, gradients = loss_and_gradients(pixels, labels, positions)
         # Only when the last gradient is there: TensorFlow copies weights that change while a gradient still reads them.
