@@ -1,9 +1,10 @@
 """Everything this project says about speed and memory, measured here: `python -m benchmarks FOLDER [NAME ...]`.
 
-FOLDER takes the films that are measured, about 8 GB, and keeps them for the next time. The outcome is printed and, if
-nothing is left out, written to benchmarks/results.md and results.png.
+FOLDER takes up to 8 GB; the synthetic films are kept there for the next time. The outcome is printed and, if nothing is
+left out, written to benchmarks/results.md and results.png.
 """
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +31,10 @@ def main(folder: Path, names: list[str]) -> None:
     for name in names or GROUPS:
         title, run = GROUPS[name]
         print(f"\n## {title}", flush=True)
-        found[title] = run(folder)
+        shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / name).mkdir(parents=True)
+        found[title] = run(folder / name)
+        shutil.rmtree(folder / name)
         print(table(found[title]), flush=True)
     if not names:
         (FOLDER / "results.md").write_text(text(found))

@@ -28,7 +28,8 @@ def sizes(smaller: int = 1) -> list[Size]:
 
 
 def write_films(folder: Path, smaller: int = 1) -> list[Path]:
-    """One uncompressed DICOM film of each size; those that are there are taken as they are."""
+    """One uncompressed DICOM film of each size, beside a folder, where all measurements find them."""
+    folder = folder.parent / "films"
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for number, size in enumerate(sizes(smaller)):

@@ -22,7 +22,8 @@ def export(model: keras.Model, model_dir: ModelDir, pause: Callable[[], None]) -
         RunFailed: the disk does not take them.
     """
     plain = keras.Model.from_config(model.get_config())  # one copy, whatever the strategy made of the model's variables
-    plain.set_weights(model.get_weights())
+    for own, trained in zip(plain.variables, model.variables, strict=True):
+        own.assign(trained)  # within TensorFlow: through NumPy, as `set_weights` has it, it took a second
     with replacing(model_dir.local / KERAS_FILE) as path:
         plain.save(path)
     pause()

@@ -40,12 +40,26 @@ class Steps:
     seconds: float
 
 
+class Momentum(keras.optimizers.SGD):
+    """Keras's own with momentum, in one pass over the memory instead of four: the same numbers, bit for bit.
+
+    For the 48 million weights of the dense layer that is half the time, and no tensors of 193 MB in between.
+    """
+
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
+        momentum = self.momentums[self._get_variable_index(variable)].value
+        tf.raw_ops.ResourceApplyKerasMomentum(
+            var=variable.handle, accum=momentum.handle, lr=tf.cast(learning_rate, variable.dtype), grad=gradient,
+            momentum=tf.constant(self.momentum, variable.dtype),
+        )  # fmt: skip
+
+
 def make_optimizer(model: keras.Model, learning_rate: float) -> keras.Optimizer:
     """Stochastic gradient descent with momentum, its variables made: under a strategy they must be, before a step.
 
     It has a name, since Keras counts those without through a process, and a checkpoint holds it.
     """
-    optimizer = keras.optimizers.SGD(learning_rate, momentum=MOMENTUM, name="sgd")
+    optimizer = Momentum(learning_rate, momentum=MOMENTUM, name="sgd")
     optimizer.build(model.trainable_variables)
     return optimizer
 
@@ -133,9 +147,11 @@ def _make_loop(
     if devices.compiled:
         loss_and_gradients = tf.function(loss_and_gradients, jit_compile=True)
 
+    @tf.autograph.experimental.do_not_convert  # there is nothing to convert in it, and looking takes half the tracing
     def replica_step(pixels: tf.Tensor, labels: tf.Tensor, positions: tf.Tensor):
         loss, accuracy, gradients = loss_and_gradients(pixels, labels, positions)
-        optimizer.apply(gradients, variables)  # adds the gradients of all replicas up
+        # Only when the last gradient is there: TensorFlow copies weights that change while a gradient still reads them.
+        optimizer.apply(tf.tuple(gradients), variables)  # adds the gradients of all replicas up
         return loss, accuracy
 
     @tf.function

@@ -1,0 +1,78 @@
+"""The chained command on the sample of the demo: what it spends on neither decoding, nor stepping, nor importing."""
+
+import csv
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.measure import ROOT, Row, command
+from preprocess.dataset import DataSet, open_dataset
+from preprocess.decoding import resize_film
+from preprocess.helper import Task
+
+PATIENTS, STEPS, BATCH = 80, 20, 32
+IMPORTS = """
+import pipelines.preprocess_and_train, pipelines.preprocess, pipelines.verify, pipelines.report
+import trainer.gpu_model, trainer.tpu_model
+from trainer.startup import import_tensorflow
+import_tensorflow()
+import trainer.session, pipelines.page.images, pipelines.page.model, pipelines.page.render
+"""
+
+
+def run(folder: Path) -> list[Row]:
+    """Runs the command of the demo with few steps, and then by itself what is not to be counted.
+
+    Taken off its wall time are: the import of every module that its process loads, by a Python that does nothing else;
+    the decoding and resizing of every film, one after the other in one process, divided by the cores that share them
+    in the job; and the steps of both trainings, at the rate that each says of itself. What stays are the start of Beam
+    and of its workers, their own imports included, the planning, writing and verifying of the data set, the building
+    and tracing of two models, their evaluation, checkpoints and exports, and the report.
+    """
+    sample, output, models = folder / "sample", folder / "dataset", folder / "models"
+    command("pipelines.make_sample", f"--output={sample}", f"--patients={PATIENTS}")
+    tables = {split: sorted(sample.glob(f"*_{split}_set.csv")) for split in ("train", "test")}
+    begin = time.perf_counter()
+    command(
+        "pipelines.preprocess_and_train", f"--input={sample}", f"--output={output}", "--train_csv", *tables["train"],
+        "--test_csv", *tables["test"], "--trainer=both", f"--model_dir={models}", f"--training_steps={STEPS}",
+        f"--batch_size={BATCH}",
+    )  # fmt: skip
+    whole = time.perf_counter() - begin
+    decoding = _decoding_seconds(sample, open_dataset(str(output))) / len(os.sched_getaffinity(0))
+    stepping = sum(_stepping_seconds(models / name) for name in ("gpu_model", "tpu_model"))
+    importing = _importing_seconds()
+    others = whole - decoding - stepping - importing
+    parts = f"{whole:.1f} s - decoding {decoding:.1f} - stepping {stepping:.1f} - importing {importing:.1f}"
+    return [
+        Row("the chained command, both trainers, beyond decoding, stepping, importing", parts, "", others, "<= 10", "s")
+    ]
+
+
+def _decoding_seconds(sample: Path, data: DataSet) -> float:
+    parameters, canvas = data.manifest["parameters"], data.manifest["canvas"]
+    begin = time.perf_counter()
+    for row in data.read_rows():
+        film = (row.source_height, row.source_width)
+        resize_film(
+            Task(
+                str(sample / row.source_file), film, (canvas["height"], canvas["width"]), data.size,
+                parameters["resample"], parameters["max_pixels"],
+            )
+        )  # fmt: skip
+    return time.perf_counter() - begin
+
+
+def _stepping_seconds(model_dir: Path) -> float:
+    """All steps at the rate of those after the first call, which also traces."""
+    with (model_dir / "speed.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    return STEPS / float(row["steps_per_second"])
+
+
+def _importing_seconds() -> float:
+    begin = time.perf_counter()
+    subprocess.run([sys.executable, "-c", IMPORTS], cwd=ROOT, check=True)
+    return time.perf_counter() - begin

@@ -1,0 +1,202 @@
+"""Trainings of the tutorial's network that are timed, and the processes they run in."""
+
+import dataclasses
+import multiprocessing
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from benchmarks.measure import Times, side_by_side
+from preprocess import schema
+from trainer.images import ImageSet, statistics_of
+from trainer.options import AUTO, Settings
+from trainer.startup import import_tensorflow
+
+if TYPE_CHECKING:
+    import keras
+
+    from trainer.training import Training
+
+T = TypeVar("T")
+STEPS = 8  # a turn of `our_loop` and of `keras_fit`
+FEW_STEPS = 3  # a turn of what is compared within one process
+IMAGES = 960
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+def apart(do: Callable[[], T]) -> T:
+    """What a function of a module returns, in a process of its own: TensorFlow is set up but once in each."""
+    with ProcessPoolExecutor(1, mp_context=_SPAWN) as process:
+        return process.submit(do).result()
+
+
+class InTurn:
+    """A process that does what `make` returned there whenever it is called; none lives in the memory of another."""
+
+    def __init__(self, make: Callable[[], Callable[[], object]]):
+        self._here, there = _SPAWN.Pipe()
+        self._process = _SPAWN.Process(target=_serve, args=(make, there), daemon=True)
+        self._process.start()
+        there.close()
+
+    def __call__(self) -> object:
+        self._here.send(None)
+        return self._here.recv()
+
+    def __enter__(self) -> "InTurn":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._here.close()
+        self._process.join()
+
+
+def smooth_images(count: int, seed: int = 0) -> ImageSet:
+    """Images about as smooth as mammograms, with names as the job gives them; brighter ones have a higher label."""
+    height, width = schema.IMAGE_HEIGHT, schema.IMAGE_WIDTH
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % len(schema.DENSITIES)
+    coarse = rng.integers(0, 8000, (count, -(-height // 8), -(-width // 8))) + 12000 * labels[:, None, None]
+    pixels = coarse.repeat(8, axis=1).repeat(8, axis=2)[:, :height, :width] + rng.integers(0, 500, (height, width))
+    names = tuple(
+        f"{label + 1}_Calc-Training_P_{5000 * seed + number:05d}_LEFT_CC" for number, label in enumerate(labels)
+    )
+    return ImageSet("made", names, pixels.astype(np.uint16)[..., None], labels.astype(np.int64), len(schema.DENSITIES))
+
+
+def make_model(images: ImageSet, settings: Settings) -> "keras.Model":
+    from trainer.model import build_model
+
+    return build_model(
+        settings.size, settings.channels, settings.categories, statistics_of(images.pixels), settings.dropout,
+        settings.seed, settings.precision,
+    )  # fmt: skip
+
+
+def make_training(images: ImageSet, compiled: bool = False) -> "Training":
+    """As the trainers make it on a CPU; `compiled` by XLA, as they do not."""
+    import_tensorflow()
+    from trainer.devices import find_cpu
+    from trainer.training import Training, make_optimizer
+
+    devices = dataclasses.replace(find_cpu(), compiled=compiled)
+    settings = Settings("", precision=devices.precision(AUTO))
+    model = make_model(images, settings)
+    return Training(model, make_optimizer(model, settings.learning_rate), images, settings, devices, first_step=0)
+
+
+def go_on(training: "Training", steps: int) -> None:
+    """Takes so many steps more, in the calls that a run would make of them."""
+    for _ in training.run(training.step + steps):
+        pass
+
+
+def our_loop() -> Callable[[], object]:
+    """The trainers' own loop, in the precision that they choose."""
+    training = make_training(smooth_images(IMAGES))
+    return lambda: go_on(training, STEPS)
+
+
+def keras_fit() -> Callable[[], object]:
+    """What anybody would write with Keras: the same network in float32, its own Dropout, its own loop."""
+    import_tensorflow()
+    import keras
+    import tensorflow as tf
+
+    images, settings = smooth_images(IMAGES), Settings("")
+    statistics, layers = statistics_of(images.pixels), keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((*settings.size, settings.channels)),
+            layers.Normalization(axis=None, mean=statistics.mean, variance=statistics.variance),
+            layers.Conv2D(32, 5, padding="same", activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(64, 5, padding="same", activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dense(1024, activation="relu"),
+            layers.Dropout(settings.dropout),
+            layers.Dense(settings.categories),
+        ]
+    )
+    model.compile(
+        optimizer=keras.optimizers.SGD(settings.learning_rate, momentum=0.9),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    batches = tf.data.Dataset.from_tensor_slices((images.pixels.astype(np.float32), images.labels))
+    batches = batches.repeat().batch(settings.batch_size).prefetch(tf.data.AUTOTUNE)  # shuffling would cost it more
+    return lambda: model.fit(batches, steps_per_epoch=STEPS, verbose=0).history
+
+
+def with_and_without_input() -> Times:
+    """Steps fed from the data set ("fed"), and steps that all see one batch ("unfed"), which lies there already."""
+    import_tensorflow()
+    import tensorflow as tf
+
+    training = make_training(smooth_images(IMAGES))
+    fed = training._batches
+    unfed = iter(tf.data.Dataset.from_tensors(next(fed)).repeat())
+
+    def turn(batches: object) -> None:
+        training._batches = batches
+        go_on(training, FEW_STEPS)
+
+    return side_by_side({"fed": lambda: turn(fed), "unfed": lambda: turn(unfed)}, rounds=7)
+
+
+def with_and_without_xla() -> Times:
+    """Steps whose loss and gradients XLA compiles ("XLA"), and steps as a CPU takes them here ("default")."""
+    plain, compiled = (make_training(smooth_images(96), compiled=compiled) for compiled in (False, True))
+    things = {"default": lambda: go_on(plain, FEW_STEPS), "XLA": lambda: go_on(compiled, FEW_STEPS)}
+    return side_by_side(things, rounds=3)
+
+
+def chosen_precision() -> str:
+    """What the trainers compute in here."""
+    import_tensorflow()
+    from trainer.devices import find_cpu
+
+    return find_cpu().precision(AUTO)
+
+
+def traces() -> int:
+    """How often the loop is traced in calls of one, of two and of three steps."""
+    training = make_training(smooth_images(96))
+    import tensorflow as tf
+
+    for steps in (1, 2, 3):
+        training._loop(training._batches, tf.constant(steps))
+    return training._loop.experimental_get_tracing_count()
+
+
+def evaluation_seconds(count: int) -> float:
+    """How long images take to be predicted and judged, the tracing of the model's first call included."""
+    import_tensorflow()
+    from preprocess.log import Log
+    from trainer import metrics
+    from trainer.devices import find_cpu
+    from trainer.evaluation import predict
+
+    images, devices = smooth_images(count), find_cpu()
+    settings = Settings("", precision=devices.precision(AUTO))
+    model = make_model(images, settings)
+    begin = time.perf_counter()
+    found = predict(model, images, settings.batch_size, devices, Log(), lambda: None)
+    metrics.judge(images.labels, found.logits, found.probabilities, images.names)
+    return time.perf_counter() - begin
+
+
+def _serve(make: Callable[[], Callable[[], object]], there: Connection) -> None:
+    do = make()
+    while True:
+        try:
+            there.recv()
+        except EOFError:
+            return
+        do()
+        there.send(None)
