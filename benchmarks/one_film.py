@@ -1,6 +1,7 @@
 """One film, one process: from its file to the bytes of its PNG and of its record."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -8,16 +9,15 @@ import numpy as np
 
 from benchmarks import films, peers
 from benchmarks.measure import Row, Times, side_by_side
+from benchmarks.processes import InTurn
 from preprocess.decoding import resize_film
 from preprocess.example import LabelledImage, encode_example, encode_png
 from preprocess.helper import Task
 from preprocess.images import open_film
 from preprocess.pixels import MAX_PIXELS
-from preprocess.resize import Size
 
-PEERS = {"2018": peers.as_in_2018, "OpenCV": peers.opencv_area}
 FRESH = 32 << 20
-"""From so many bytes on, malloc asks the system for fresh memory each time, whatever was freed before."""
+"""From so many bytes on, malloc asks the system for fresh memory, whatever was freed before."""
 
 
 def run(folder: Path) -> list[Row]:
@@ -55,20 +55,35 @@ def resized(path: Path, method: str) -> np.ndarray:
 
 
 def _compare(paths: list[Path]) -> Times:
-    def all_of(work: Callable[[Path], object]) -> Callable[[], object]:
-        return lambda: [work(path) and None for path in paths]  # a film's memory is free before the next one comes
-
-    return side_by_side({
-        "open().read()": all_of(peers.read),
-        "area": all_of(lambda path: prepare(path, "area")),
-        "nearest": all_of(lambda path: prepare(path, "nearest")),
-        **{name: all_of(partial(_peer, peer)) for name, peer in PEERS.items()},
-    })  # fmt: skip
+    """Each in a process of its own: how fast `read()` is depends on what memory was freed before."""
+    with ExitStack() as stack:
+        return side_by_side({name: stack.enter_context(InTurn(partial(_all_of, name, paths))) for name in WORK})
 
 
-def _peer(peer: Callable[[Path, Size, Size], np.ndarray], path: Path) -> tuple[bytes, bytes]:
-    return _encoded(peer(path, films.CANVAS, films.OUT))
+def _all_of(name: str, paths: list[Path]) -> Callable[[], object]:
+    def work() -> None:
+        for path in paths:
+            WORK[name](path)
+
+    return work
+
+
+def _as_in_2018(path: Path) -> tuple[bytes, bytes]:
+    return _encoded(peers.as_in_2018(path, films.CANVAS, films.OUT))
+
+
+def _opencv(path: Path) -> tuple[bytes, bytes]:
+    return _encoded(peers.opencv_area(path, films.CANVAS, films.OUT))
 
 
 def _encoded(pixels: np.ndarray) -> tuple[bytes, bytes]:
     return encode_png(pixels), encode_example(LabelledImage("1_Calc-Training_P_00001_LEFT_CC", 0, pixels))
+
+
+WORK: dict[str, Callable[[Path], object]] = {
+    "open().read()": peers.read,
+    "area": partial(prepare, method="area"),
+    "nearest": partial(prepare, method="nearest"),
+    "2018": _as_in_2018,
+    "OpenCV": _opencv,
+}

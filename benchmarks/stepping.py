@@ -1,12 +1,9 @@
 """Trainings of the tutorial's network that are timed, and the processes they run in."""
 
 import dataclasses
-import multiprocessing
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,38 +18,9 @@ if TYPE_CHECKING:
 
     from trainer.training import Training
 
-T = TypeVar("T")
 STEPS = 8  # a turn of `our_loop` and of `keras_fit`
 FEW_STEPS = 3  # a turn of what is compared within one process
 IMAGES = 960
-_SPAWN = multiprocessing.get_context("spawn")
-
-
-def apart(do: Callable[[], T]) -> T:
-    """What a function of a module returns, in a process of its own: TensorFlow is set up but once in each."""
-    with ProcessPoolExecutor(1, mp_context=_SPAWN) as process:
-        return process.submit(do).result()
-
-
-class InTurn:
-    """A process that does what `make` returned there whenever it is called; none lives in the memory of another."""
-
-    def __init__(self, make: Callable[[], Callable[[], object]]):
-        self._here, there = _SPAWN.Pipe()
-        self._process = _SPAWN.Process(target=_serve, args=(make, there), daemon=True)
-        self._process.start()
-        there.close()
-
-    def __call__(self) -> object:
-        self._here.send(None)
-        return self._here.recv()
-
-    def __enter__(self) -> "InTurn":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._here.close()
-        self._process.join()
 
 
 def smooth_images(count: int, seed: int = 0) -> ImageSet:
@@ -189,14 +157,3 @@ def evaluation_seconds(count: int) -> float:
     found = predict(model, images, settings.batch_size, devices, Log(), lambda: None)
     metrics.judge(images.labels, found.logits, found.probabilities, images.names)
     return time.perf_counter() - begin
-
-
-def _serve(make: Callable[[], Callable[[], object]], there: Connection) -> None:
-    do = make()
-    while True:
-        try:
-            there.recv()
-        except EOFError:
-            return
-        do()
-        there.send(None)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks import stepping
 from benchmarks.measure import Row, command, side_by_side
+from benchmarks.processes import InTurn, apart
 from preprocess import schema
 from preprocess.example import LabelledImage, encode_example, encode_png
 from preprocess.log import Log
@@ -47,23 +48,23 @@ def write_records(path: Path, images: ImageSet) -> Path:
 
 
 def _steps() -> list[Row]:
-    precision = stepping.apart(stepping.chosen_precision)
-    with stepping.InTurn(stepping.our_loop) as ours, stepping.InTurn(stepping.keras_fit) as fit:
+    precision = apart(stepping.chosen_precision)
+    with InTurn(stepping.our_loop) as ours, InTurn(stepping.keras_fit) as fit:
         loops = side_by_side({"ours": ours, "fit": fit})
     rates = [f"{stepping.STEPS / loops.median(name):.2f} steps/s" for name in ("ours", "fit")]
     least = ">= 2" if precision == "bfloat16" else ">= 1.1"  # what the hardware's own bfloat16 is worth
     faster = Row(f"training, our loop in {precision} / Keras fit in float32", *rates, loops.ratio("fit", "ours"), least)
 
-    inputs = stepping.apart(stepping.with_and_without_input)
+    inputs = apart(stepping.with_and_without_input)
     fed, unfed = (f"{inputs.median(name) / stepping.FEW_STEPS:.3f} s a step" for name in ("fed", "unfed"))
     cost = Row("training, fed from the data set / from one batch", fed, unfed, inputs.ratio("fed", "unfed"), "<= 1.05")
 
-    compilers = stepping.apart(stepping.with_and_without_xla)
+    compilers = apart(stepping.with_and_without_xla)
     default, xla = (f"{compilers.median(name) / stepping.FEW_STEPS:.3f} s a step" for name in ("default", "XLA"))
     ratio = compilers.ratio("default", "XLA")
     compiled = Row("training, as a CPU does it here / compiled by XLA", default, xla, ratio, "<= 1")
 
-    traces = stepping.apart(stepping.traces)
+    traces = apart(stepping.traces)
     traced = Row("traces of the loop in calls of 1, 2 and 3 steps", f"{traces}", "", traces, "<= 1", "traces")
     return [faster, cost, compiled, traced]
 
@@ -98,7 +99,7 @@ def _start(pngs: Path, folder: Path) -> Row:
 
 
 def _evaluation() -> Row:
-    return _seconds(f"{TEST} images evaluated", stepping.apart(partial(stepping.evaluation_seconds, TEST)), "<= 5")
+    return _seconds(f"{TEST} images evaluated", apart(partial(stepping.evaluation_seconds, TEST)), "<= 5")
 
 
 def _read_pngs(folder: Path) -> None:

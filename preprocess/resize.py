@@ -45,21 +45,24 @@ def area(film: FilmImage, canvas: Size, size: Size) -> np.ndarray:
     A rectangle's edges cut through source pixels, which then count by the fraction inside. All sums are integers: a
     source pixel is `h` by `w` units, a rectangle `H` by `W` units, so every overlap is whole, and the result is exact.
 
-    The loop is the only thing that looks at every pixel: it adds up the rows between two edges and keeps the row that
-    each edge cuts. Its sums fit uint32, as no film has more than 65,535 rows; everything later is int64.
+    The loop is the only thing that looks at every pixel: it adds up the rows between two edges, and keeps of the sum,
+    and of the row that an edge cuts, only what the sums along it need. Its sums fit uint32, as no film has more than
+    65,535 rows; everything later is int64.
 
     Args and returns: as `pad_and_resize`, (H, W) canvas -> (h, w) uint16.
     """
     rows, columns = Edges(canvas[0], size[0], film.height), Edges(canvas[1], size[1], film.width)
-    between = np.zeros((size[0], film.width + 1), np.uint32)  # the last column is the black beside the film
-    cut = np.zeros((size[0] + 1, film.width + 1), np.uint16)
+    between, cut = (np.zeros((count, 2 * size[1] + 1), np.int64) for count in (size[0], size[0] + 1))
+    line = np.zeros(film.width + 1, np.uint32)  # its last pixel is the black beside the film
     for y, (start, stop) in enumerate(itertools.pairwise(rows.pixel.tolist())):
         if start < film.height:
             band = film.read_rows(start, max(stop, start + 1))
-            cut[y, :-1] = band[0]
+            line[:-1] = band[0]
+            columns.narrow(line, cut[y])
             if start < stop:
-                np.add.reduce(band, axis=0, dtype=np.uint32, out=between[y, :-1])
-    sums = rows.total(columns.sums(between).T, columns.sums(cut).T).T
+                np.add.reduce(band, axis=0, dtype=np.uint32, out=line[:-1])
+                columns.narrow(line, between[y])
+    sums = rows.sums(np.hstack([columns.sums(between).T, columns.sums(cut).T])).T
     whole = canvas[0] * canvas[1]
     return ((2 * sums + whole) // (2 * whole)).astype(np.uint16)
 
@@ -77,23 +80,22 @@ class Edges:
         self.pixel = np.minimum(pixel, film)
         self._out = out
 
-    def sums(self, lines: np.ndarray) -> np.ndarray:
-        """(n, film + 1) integers, the last of each line 0 -> (n, out) int64, the sums of its intervals, in units."""
-        between = np.add.reduceat(lines, self.pixel[:-1], axis=1, dtype=np.int64)
-        between[:, self.pixel[:-1] == self.pixel[1:]] = 0  # reduceat takes one pixel where there is none
-        return self.total(between, lines[:, self.pixel])
-
-    def total(self, between: np.ndarray, cut: np.ndarray) -> np.ndarray:
-        """The sums of the intervals, from those of the pixels between two edges and from the pixels they cut.
+    def narrow(self, line: np.ndarray, into: np.ndarray) -> None:
+        """Keeps of a line what `sums` needs of it.
 
         Args:
-            between: (n, out) int64, the sums of the pixels from the one that an edge cuts to before the next such one.
-            cut: (n, out + 1) integers, the pixels that edges cut.
-
-        Returns:
-            (n, out) int64, in units.
+            line: (film + 1,) integers, the last of them 0.
+            into: (2 out + 1,) int64, is overwritten: the sums of the pixels from the one that an edge cuts to before
+                the one that the next edge cuts; then the pixels that edges cut.
         """
-        return self._out * between + np.diff(cut * self.part)
+        np.add.reduceat(line, self.pixel[:-1], dtype=np.int64, out=into[: self._out])
+        into[self._out :] = line[self.pixel]
+
+    def sums(self, narrowed: np.ndarray) -> np.ndarray:
+        """(n, 2 out + 1) int64, see `narrow` -> (n, out) int64, the sums of the intervals, in units."""
+        between, cut = narrowed[:, : self._out], narrowed[:, self._out :]
+        is_none = self.pixel[:-1] == self.pixel[1:]  # for no pixel at all, reduceat gives one
+        return self._out * np.where(is_none, 0, between) + np.diff(cut * self.part)
 
 
 def nearest(film: FilmImage, canvas: Size, size: Size) -> np.ndarray:
