@@ -1,7 +1,6 @@
 """How the command ends when its job does not: one line for what can be foreseen, everything for what cannot."""
 
 import os
-import signal
 import subprocess
 import sys
 
@@ -41,24 +40,36 @@ def test_a_job_server_that_is_not_there(films, tmp_path):
 GOES_ON = "the same command goes on, as far as anything was saved\n"
 
 
-def interrupt_from_the_keyboard(process):
-    """A terminal sends it to the workers, too, which have a lot to say of it."""
-    os.killpg(process.pid, signal.SIGINT)
+AT_THE_TENTH_IMAGE = """
+import contextlib, os, signal, sys
+images = 0
+def look(event, args):
+    global images
+    if event == "os.rename" and str(args[1]).endswith(".png"):
+        images += 1
+        if images == 10:
+            with contextlib.suppress(FileExistsError):  # one of two workers does it
+                os.mkdir(os.environ["TOLD"])
+                {}
+sys.addaudithook(look)
+"""
+KEYBOARD = "os.killpg(os.getsid(0), signal.SIGINT)"  # a terminal sends it to the workers, too, who have much to say
+TERMINATION = "os.kill(os.getsid(0), signal.SIGTERM)"
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize(("stop", "outcome"), [
-    (interrupt_from_the_keyboard, (130, f"interrupted: {GOES_ON}")),
-    (subprocess.Popen.terminate, (143, f"stopped by SIGTERM: {GOES_ON}")),
-])  # fmt: skip
-def test_a_run_that_is_told_to_end_says_so(workers, stop, outcome, films, tmp_path):
-    process = start(films, tmp_path / "out", f"--direct_num_workers={workers}")
-    while sum(1 for _ in (tmp_path / "out").glob(".staging/*/images/*/*.png")) < 20:
-        assert process.poll() is None, process.communicate()
-    stop(process)
+@pytest.mark.parametrize(("deed", "outcome"), [
+    (KEYBOARD, (130, f"interrupted: {GOES_ON}")),
+    (TERMINATION, (143, f"stopped by SIGTERM: {GOES_ON}")),
+], ids=["SIGINT", "SIGTERM"])  # fmt: skip
+def test_a_run_that_is_told_to_end_says_so(workers, deed, outcome, films, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(AT_THE_TENTH_IMAGE.format(deed))
+    process = start(films, tmp_path / "out", f"--direct_num_workers={workers}", PYTHONPATH=str(tmp_path),
+                    TOLD=str(tmp_path / "told"))  # fmt: skip
     _, error = process.communicate()
     assert (process.returncode, error) == outcome
     assert not (tmp_path / "out/.lock").exists()
+    assert not (tmp_path / "out/manifest.json").exists()
 
 
 UNFORESEEN = """
