@@ -1,7 +1,7 @@
 """Processes that are measured, none of which lives in the memory of another."""
 
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.connection import Connection
 from typing import TypeVar
@@ -17,11 +17,11 @@ def apart(do: Callable[[], T]) -> T:
 
 
 class InTurn:
-    """A process that does what `make` returned there whenever it is called; none lives in the memory of another."""
+    """A process that takes a turn of `work` whenever it is called; none lives in the memory of another."""
 
-    def __init__(self, make: Callable[[], Callable[[], object]]):
+    def __init__(self, work: Callable[[Iterator[None]], None]):
         self._here, there = SPAWN.Pipe()
-        self._process = SPAWN.Process(target=_serve, args=(make, there), daemon=True)
+        self._process = SPAWN.Process(target=_serve, args=(work, there), daemon=True)
         self._process.start()
         there.close()
 
@@ -33,16 +33,17 @@ class InTurn:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._here.close()
+        self._process.terminate()
         self._process.join()
 
 
-def _serve(make: Callable[[], Callable[[], object]], there: Connection) -> None:
-    do = make()
+def _serve(work: Callable[[Iterator[None]], None], there: Connection) -> None:
+    work(_turns(there))
+
+
+def _turns(there: Connection) -> Iterator[None]:
+    """A turn begins when it is asked for, and ends when the next one is looked for."""
     while True:
-        try:
-            there.recv()
-        except EOFError:
-            return
-        do()
+        there.recv()
+        yield
         there.send(None)

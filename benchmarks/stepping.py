@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,14 +63,18 @@ def go_on(training: "Training", steps: int) -> None:
         pass
 
 
-def our_loop() -> Callable[[], object]:
+def our_loop(turns: Iterator[None]) -> None:
     """The trainers' own loop, in the precision that they choose."""
     training = make_training(smooth_images(IMAGES))
-    return lambda: go_on(training, STEPS)
+    for _ in turns:
+        go_on(training, STEPS)
 
 
-def keras_fit() -> Callable[[], object]:
-    """What anybody would write with Keras: the same network in float32, its own Dropout, its own loop."""
+def keras_fit(turns: Iterator[None]) -> None:
+    """What anybody would write with Keras: the same network in float32, its own Dropout, its own loop.
+
+    One endless fit, whose epochs are the turns: a fit may sleep for seconds after its last step, which is no step's.
+    """
     import_tensorflow()
     import keras
     import tensorflow as tf
@@ -98,7 +102,8 @@ def keras_fit() -> Callable[[], object]:
     )
     batches = tf.data.Dataset.from_tensor_slices((images.pixels.astype(np.float32), images.labels))
     batches = batches.repeat().batch(settings.batch_size).prefetch(tf.data.AUTOTUNE)  # shuffling would cost it more
-    return lambda: model.fit(batches, steps_per_epoch=STEPS, verbose=0).history
+    wait = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: next(turns))
+    model.fit(batches, steps_per_epoch=STEPS, epochs=10**6, callbacks=[wait], verbose=0)
 
 
 def with_and_without_input() -> Times:
