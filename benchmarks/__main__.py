@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import chain, cold, compressed, one_film, small_films, training, whole_job
+from benchmarks import chain, cold, compressed, memory, one_film, small_films, training, whole_job
 from benchmarks.measure import Row
 from benchmarks.results import plot, table, text
 
@@ -17,6 +17,7 @@ GROUPS: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "one_film": ("One film in one process, in the page cache", one_film.run),
     "compressed": ("One compressed film", compressed.run),
     "whole_job": ("The whole job on films of real size, in the page cache", whole_job.run),
+    "memory": ("The memory of the whole job on films of real size", memory.run),
     "cold": ("The whole job on films that are on the disk alone", cold.run),
     "small_films": ("The whole job on small films", small_films.run),
     "training": ("Training on the CPU", training.run),

@@ -103,7 +103,7 @@ def keras_fit(turns: Iterator[None]) -> None:
     batches = tf.data.Dataset.from_tensor_slices((images.pixels.astype(np.float32), images.labels))
     batches = batches.repeat().batch(settings.batch_size).prefetch(tf.data.AUTOTUNE)  # shuffling would cost it more
     wait = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: next(turns))
-    model.fit(batches, steps_per_epoch=STEPS, epochs=10**6, callbacks=[wait], verbose=0)
+    model.fit(batches, steps_per_epoch=STEPS, epochs=10**6, callbacks=[wait], shuffle=False, verbose=0)
 
 
 def with_and_without_input() -> Times:

@@ -24,7 +24,7 @@ ROUNDS = 5
 
 
 def run(folder: Path) -> list[Row]:
-    """The rows of rate, start, memory and growth."""
+    """The rows of rate and start."""
     written = films.write_films(folder)
     with films.download(folder, written, FEW) as few, films.download(folder, written, MANY) as many:
         rounds = [_Round(folder, few, many) for _ in range(ROUNDS)]
@@ -36,7 +36,7 @@ def run(folder: Path) -> list[Row]:
         return statistics.median(map(value, rounds))
 
     return [
-        row("films a second, job / pool, two processes, of what 2,703 more films take",
+        row("films a second, job / pool, two processes, of 2,703 more films",
             f"{median(lambda r: r.rate(2)):.0f}/s", f"{median(lambda r: r.pool_rate):.0f}/s",
             lambda r: r.rate(2) / r.pool_rate, ">= 0.85"),
         row(f"the whole command on {MANY:,} films, pool / job",
@@ -46,13 +46,6 @@ def run(folder: Path) -> list[Row]:
             lambda r: r.job[FEW, 2].first, "<= 5", "s"),
         row("two workers / one, films a second", f"{median(lambda r: r.rate(2)):.0f}/s",
             f"{median(lambda r: r.rate(1)):.0f}/s", lambda r: r.rate(2) / r.rate(1), ">= 1.8"),
-        row("most memory of all processes, two workers", f"{median(lambda r: r.job[MANY, 2].peak) / 1e6:.0f} MB", "",
-            lambda r: r.job[MANY, 2].peak / 1e6, "<= 1000", "MB"),
-        row(f"the same, {MANY:,} films / {FEW}", f"{median(lambda r: r.job[MANY, 2].peak) / 1e6:.0f} MB",
-            f"{median(lambda r: r.job[FEW, 2].peak) / 1e6:.0f} MB",
-            lambda r: r.job[MANY, 2].peak / r.job[FEW, 2].peak, "<= 1.05"),
-        row("a worker before its first film", f"{median(lambda r: r.job[FEW, 2].worker) / 1e6:.0f} MB", "",
-            lambda r: r.job[FEW, 2].worker / 1e6, "<= 300", "MB"),
     ]  # fmt: skip
 
 
