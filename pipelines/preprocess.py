@@ -30,7 +30,7 @@ from preprocess.transforms import LargestSize, MeasureFilms, PrepareImages, Writ
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status: 0 done, 1 no data set, 2 wrong input, 130 interrupted."""
+    """Runs the command; returns its exit status: 0 done, 1 no data set, 2 wrong input, 130 or 143 told to end."""
     return exit_status(lambda: run(argv, Log()))
 
 

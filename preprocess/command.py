@@ -14,10 +14,36 @@ from typing import NoReturn
 from preprocess.errors import InputError, RunFailed, Stopped
 from preprocess.log import printable
 
+Answer = Callable[[int, FrameType | None], object]
+"""What is done about a signal: called with its number."""
+
 _GOES_ON = "the same command goes on, as far as anything was saved"
 
 
-def exit_status(run: Callable[[], None]) -> int:
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came: whatever holds for an interrupt from the keyboard holds for it."""
+
+
+def raise_terminated(number: int, frame: FrameType | None) -> NoReturn:
+    """What a command answers SIGTERM with, so that locks are let go of and jobs elsewhere are cancelled."""
+    del number, frame
+    raise _Terminated
+
+
+@contextmanager
+def on_sigterm(answer: Answer) -> Iterator[None]:
+    """SIGTERM is answered so, as long as the context is open; in a thread that cannot be told of signals, as before."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, answer)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def exit_status(run: Callable[[], None], sigterm: Answer = raise_terminated) -> int:
     """Runs a command: 0 done, 1 it came to nothing, 2 wrong input, 130 or 143 stopped by a signal.
 
     What went wrong is one line on standard error; that a disk or a store says no, wherever in the run, too.
@@ -25,7 +51,7 @@ def exit_status(run: Callable[[], None]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names may be of scripts that a terminal does not know
     try:
-        with _sigterm_raised():
+        with on_sigterm(sigterm):
             run()
     except (InputError, RunFailed) as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)
@@ -44,28 +70,6 @@ def exit_status(run: Callable[[], None]) -> int:
         print(f"interrupted: {_GOES_ON}", file=sys.stderr)
         return 128 + signal.SIGINT
     return 0
-
-
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM came: whatever holds for an interrupt from the keyboard holds for it."""
-
-
-@contextmanager
-def _sigterm_raised() -> Iterator[None]:
-    """SIGTERM is an exception, so that locks are let go of and jobs elsewhere are cancelled."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # no other thread can be told of signals
-        return
-    before = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    del number, frame
-    raise _Terminated
 
 
 def leave(status: int) -> NoReturn:

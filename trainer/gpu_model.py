@@ -4,18 +4,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from preprocess.command import exit_status
+from preprocess.command import exit_status, on_sigterm
 from preprocess.log import Log
 from trainer import options as command_line
 from trainer import storage
 from trainer.png_folder import read_folder
-from trainer.signals import ending_at_once
+from trainer.signals import end_at_once
 from trainer.startup import import_tensorflow
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status, see `preprocess.command`."""
-    return exit_status(lambda: run(argv, Log()))
+    return exit_status(lambda: run(argv, Log()), end_at_once)
 
 
 def check(argv: Sequence[str]) -> list[str]:
@@ -36,7 +36,7 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
         InputError, RunFailed, Stopped: see `session.run`.
     """
     options, settings = command_line.parse(_parser(), argv)
-    with ending_at_once():
+    with on_sigterm(end_at_once):
         training, evaluation = (
             read_folder(storage.in_bucket(options.data_bucket, folder), settings.size, settings.categories, log)
             for folder in (options.training_data_dir, options.eval_data_dir)

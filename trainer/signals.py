@@ -2,9 +2,9 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import FrameType
+from typing import NoReturn
 
 from preprocess.errors import Stopped
 
@@ -54,22 +54,13 @@ class Signals:
         self.received = number
 
 
-@contextmanager
-def ending_at_once() -> Iterator[None]:
-    """As long as there is nothing to save, SIGTERM ends the process, whatever thread waits for whatever store.
+def end_at_once(number: int, frame: FrameType | None) -> NoReturn:
+    """What a trainer answers SIGTERM with while there is nothing to save, whatever thread waits for whatever store.
 
     The system's default would do so, too, but not to the first process of a container, which gets no signal that it
-    does not handle.
+    does not handle. An exception could be caught by whoever is being imported.
     """
-    before = signal.signal(signal.SIGTERM, _end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _end(number: int, frame: FrameType | None) -> None:
     del frame
     text = f"stopped by {signal.Signals(number).name} before any step was taken: the same command begins again\n"
     os.write(2, text.encode())
-    os._exit(128 + number)  # an exception could be caught by whoever is being imported
+    os._exit(128 + number)

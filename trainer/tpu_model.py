@@ -5,11 +5,11 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from preprocess.command import exit_status
+from preprocess.command import exit_status, on_sigterm
 from preprocess.log import Log
 from trainer import options as command_line
 from trainer.record_files import read_record_files
-from trainer.signals import ending_at_once
+from trainer.signals import end_at_once
 from trainer.startup import import_tensorflow
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status, see `preprocess.command`."""
-    return exit_status(lambda: run(argv, Log()))
+    return exit_status(lambda: run(argv, Log()), end_at_once)
 
 
 def check(argv: Sequence[str]) -> list[str]:
@@ -38,7 +38,7 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
         InputError, RunFailed, Stopped: see `session.run`.
     """
     options, settings = command_line.parse(_parser(), argv)
-    with ending_at_once():
+    with on_sigterm(end_at_once):
         training, evaluation = (
             read_record_files(patterns, settings.size, settings.categories, log)
             for patterns in (options.training_data, options.eval_data)
