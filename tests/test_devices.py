@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from tests.labelled import FLAGS, labelled_images, write_folder, write_records
 from tests.test_trainers import weights
+from tests.workers import worker_environments
 from trainer import devices
 
 ROOT = Path(__file__).parents[1]
@@ -36,10 +36,9 @@ def run(module, *argv, environment=()):
                             stderr=subprocess.STDOUT, text=True)  # fmt: skip
 
 
-def run_workers(workers, *argv):
-    """Runs gpu_model on every worker at once; returns what each said."""
-    configs = ({"cluster": {"worker": workers}, "task": {"type": "worker", "index": n}} for n in range(len(workers)))
-    processes = [run("gpu_model", *argv, environment={"TF_CONFIG": json.dumps(config)}) for config in configs]
+def run_workers(*argv):
+    """Runs gpu_model on two workers at once; returns what each said."""
+    processes = [run("gpu_model", *argv, environment=environment) for environment in worker_environments()]
     return [finish(process) for process in processes]
 
 
@@ -97,13 +96,9 @@ def test_a_batch_must_be_a_multiple_of_the_replicas(data, tmp_path):
 
 
 def test_two_workers_train_what_one_does(data, tmp_path):
-    with socket.socket() as one, socket.socket() as other:
-        for free in (one, other):
-            free.bind(("localhost", 0))
-        workers = [f"localhost:{free.getsockname()[1]}" for free in (one, other)]
-    said = run_workers(workers, *gpu_argv(data, tmp_path / "m"), "--training_steps=13")
+    said = run_workers(*gpu_argv(data, tmp_path / "m"), "--training_steps=13")
     assert all("on 2 replicas of 2 workers" in text for text in said)
-    said = run_workers(workers, *gpu_argv(data, tmp_path / "m"))
+    said = run_workers(*gpu_argv(data, tmp_path / "m"))
     assert all("goes on from its checkpoint of step 13" in text for text in said)
     finish(run("gpu_model", *gpu_argv(data, tmp_path / "one")))
     np.testing.assert_allclose(losses(tmp_path / "m"), losses(tmp_path / "one"), rtol=0, atol=1e-4)

@@ -4,12 +4,12 @@ Of a connection that broke, TensorFlow has lines of its own to say, before the l
 """
 
 import json
-import socket
 import subprocess
 
 import pytest
 
 from tests.faults.small_models import ROOT, argv, command, environment_of
+from tests.workers import worker_environments
 from trainer import gpu_model
 
 STOPPED = "stopped by SIGTERM: the last step is saved; the same command goes on from it\n"
@@ -20,22 +20,20 @@ GONE = (
 FOR_EVER = 10**6
 
 
+def start_one(words, environment):
+    return subprocess.Popen(
+        list(map(str, words)), cwd=ROOT, env=environment_of(**environment), stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
 @pytest.fixture
 def start():
     """Starts two workers, the chief first."""
     started = []
 
     def start_both(words):
-        with socket.socket() as one, socket.socket() as other:
-            for free in (one, other):
-                free.bind(("localhost", 0))
-            addresses = [f"localhost:{free.getsockname()[1]}" for free in (one, other)]
-        for index in range(2):
-            config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-            started.append(subprocess.Popen(
-                list(map(str, words)), cwd=ROOT, env=environment_of(TF_CONFIG=json.dumps(config)),
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            ))  # fmt: skip
+        started.extend(start_one(words, environment) for environment in worker_environments())
         return started[-2:]
 
     yield start_both
@@ -95,10 +93,7 @@ def test_the_chief_cannot_begin(data, start, full, tmp_path):
     """Only the chief holds the lock of the model's folder."""
     if not full:
         pytest.skip("starts three trainers; FAULTS=full")
-    with subprocess.Popen(
-        list(map(str, command(data, tmp_path / "m", FOR_EVER))), cwd=ROOT, env=environment_of(),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    ) as other:  # fmt: skip
+    with start_one(command(data, tmp_path / "m", FOR_EVER), {}) as other:
         wait_for(other, "model: ")
         chief, worker = start(command(data, tmp_path / "m", FOR_EVER))
         status, said = end(chief)
