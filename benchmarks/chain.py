@@ -2,12 +2,9 @@
 
 import csv
 import os
-import subprocess
-import sys
-import time
 from pathlib import Path
 
-from benchmarks.measure import ROOT, Row, command
+from benchmarks.measure import Row, command, program, took
 from preprocess.dataset import DataSet, open_dataset
 from preprocess.decoding import resize_film
 from preprocess.helper import Task
@@ -34,16 +31,14 @@ def run(folder: Path) -> list[Row]:
     sample, output, models = folder / "sample", folder / "dataset", folder / "models"
     command("pipelines.make_sample", f"--output={sample}", f"--patients={PATIENTS}")
     tables = {split: sorted(sample.glob(f"*_{split}_set.csv")) for split in ("train", "test")}
-    begin = time.perf_counter()
-    command(
+    whole = took(lambda: command(
         "pipelines.preprocess_and_train", f"--input={sample}", f"--output={output}", "--train_csv", *tables["train"],
         "--test_csv", *tables["test"], "--trainer=both", f"--model_dir={models}", f"--training_steps={STEPS}",
         f"--batch_size={BATCH}",
-    )  # fmt: skip
-    whole = time.perf_counter() - begin
-    decoding = _decoding_seconds(sample, open_dataset(str(output))) / len(os.sched_getaffinity(0))
+    ))  # fmt: skip
+    decoding = took(lambda: _decode(sample, open_dataset(str(output)))) / len(os.sched_getaffinity(0))
     stepping = sum(_stepping_seconds(models / name) for name in ("gpu_model", "tpu_model"))
-    importing = _importing_seconds()
+    importing = took(lambda: program(IMPORTS))
     others = whole - decoding - stepping - importing
     parts = f"{whole:.1f} s - decoding {decoding:.1f} - stepping {stepping:.1f} - importing {importing:.1f}"
     return [
@@ -51,18 +46,13 @@ def run(folder: Path) -> list[Row]:
     ]
 
 
-def _decoding_seconds(sample: Path, data: DataSet) -> float:
+def _decode(sample: Path, data: DataSet) -> None:
     parameters, canvas = data.manifest["parameters"], data.manifest["canvas"]
-    begin = time.perf_counter()
     for row in data.read_rows():
-        film = (row.source_height, row.source_width)
-        resize_film(
-            Task(
-                str(sample / row.source_file), film, (canvas["height"], canvas["width"]), data.size,
-                parameters["resample"], parameters["max_pixels"],
-            )
-        )  # fmt: skip
-    return time.perf_counter() - begin
+        resize_film(Task(
+            str(sample / row.source_file), (row.source_height, row.source_width),
+            (canvas["height"], canvas["width"]), data.size, parameters["resample"], parameters["max_pixels"],
+        ))  # fmt: skip
 
 
 def _stepping_seconds(model_dir: Path) -> float:
@@ -70,9 +60,3 @@ def _stepping_seconds(model_dir: Path) -> float:
     with (model_dir / "speed.csv").open() as file:
         (row,) = csv.DictReader(file)
     return STEPS / float(row["steps_per_second"])
-
-
-def _importing_seconds() -> float:
-    begin = time.perf_counter()
-    subprocess.run([sys.executable, "-c", IMPORTS], cwd=ROOT, check=True)
-    return time.perf_counter() - begin

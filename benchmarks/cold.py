@@ -2,15 +2,12 @@
 
 import os
 import shutil
-import statistics
-import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks import films, peers
 from benchmarks.job import run_job
-from benchmarks.measure import Row
+from benchmarks.measure import Row, Times, took
+from benchmarks.processes import in_two_processes
 
 FEW, MANY = 16, 144
 ROUNDS = 3
@@ -23,7 +20,7 @@ def run(folder: Path) -> list[Row]:
     for number, path in enumerate(copies):
         shutil.copyfile(written[number % len(written)], path)
     megabytes = sum(path.stat().st_size for path in copies[FEW:]) / 1e6
-    rates: dict[str, list[float]] = {"job": [], "readers": []}
+    longer: dict[str, list[float]] = {"job": [], "readers": []}
     with films.download(folder, copies, FEW) as few, films.download(folder, copies, MANY) as many:
         for _ in range(ROUNDS):
             for name, measured in (("readers", _read), ("job", _prepare)):
@@ -31,12 +28,11 @@ def run(folder: Path) -> list[Row]:
                 for download in (few, many):
                     _forget(copies)
                     seconds.append(measured(download, folder))
-                rates[name].append(megabytes / (seconds[1] - seconds[0]))
-    for path in copies:
-        path.unlink()
-    job, readers = (f"{statistics.median(rates[name]):.0f} MB/s" for name in ("job", "readers"))
-    ratio = statistics.median(ours / peer for ours, peer in zip(rates["job"], rates["readers"], strict=True))
-    return [Row("films from the disk, job / two readers, two processes", job, readers, ratio, ">= 0.9")]
+                longer[name].append(seconds[1] - seconds[0])
+    times = Times(longer)
+    job, readers = (f"{megabytes / times.median(name):.0f} MB/s" for name in ("job", "readers"))
+    return [Row("films from the disk, job / two readers, two processes", job, readers, times.ratio("readers", "job"),
+                ">= 0.9")]  # fmt: skip
 
 
 def _prepare(download: films.Download, folder: Path) -> float:
@@ -46,10 +42,7 @@ def _prepare(download: films.Download, folder: Path) -> float:
 def _read(download: films.Download, folder: Path) -> float:
     del folder
     paths = sorted(download.root.glob("films/*/*/*/*.dcm"))
-    begin = time.perf_counter()
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        list(pool.map(_length, paths))
-    return time.perf_counter() - begin
+    return took(lambda: in_two_processes(_length, paths))
 
 
 def _length(path: Path) -> int:

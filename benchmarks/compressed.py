@@ -34,11 +34,10 @@ def run(folder: Path) -> list[Row]:
 
 
 def _compressed(plain: Path, path: Path, syntax: UID | None) -> Path:
-    if not path.exists():
-        dataset = pydicom.dcmread(plain)
-        if syntax is None:
-            Image.fromarray((dataset.pixel_array >> 8).astype("u1")).save(path, format="JPEG", quality=90)
-        else:
-            dataset.compress(syntax, generate_instance_uid=False)
-            dataset.save_as(path)
+    dataset = pydicom.dcmread(plain)
+    if syntax is None:
+        Image.fromarray((dataset.pixel_array >> 8).astype("u1")).save(path, format="JPEG", quality=90)
+    else:
+        dataset.compress(syntax, generate_instance_uid=False)
+        dataset.save_as(path)
     return path

@@ -12,12 +12,13 @@ import numpy as np
 
 from pipelines.sample.breast import synthesize_film
 from pipelines.sample.dicom_files import FULL, write_dicom
+from preprocess import schema
 from preprocess.resize import Size
 
 SMALLEST, LARGEST = (3256, 1531), (7111, 5431)
 COUNT = 16
 CANVAS = LARGEST
-OUT: Size = (128, 95)
+OUT: Size = (schema.IMAGE_HEIGHT, schema.IMAGE_WIDTH)
 COLUMNS = ("patient_id", "breast_density", "left or right breast", "image view", "image file path")
 
 

@@ -40,18 +40,12 @@ def run_job(download: Sequence[str], out: Path, workers: int, canvas: tuple[int,
     """Prepares a download into an empty folder, which is removed again.
 
     Args:
-        download: the words that name it, see `films.write_download`.
+        download: the words that name it, see `films.download`.
         canvas: None where the job finds it by itself.
     """
     shutil.rmtree(out, ignore_errors=True)
-    words = [
-        sys.executable,
-        "-m",
-        "pipelines.preprocess",
-        *download,
-        f"--output={out}",
-        f"--direct_num_workers={workers}",
-    ]
+    words = [sys.executable, "-m", "pipelines.preprocess", *download, f"--output={out}",
+             f"--direct_num_workers={workers}"]  # fmt: skip
     if canvas:
         words.append(f"--canvas={canvas[1]}x{canvas[0]}")
     before = _cpu_of_children()

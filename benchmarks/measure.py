@@ -1,6 +1,5 @@
 """How things are timed here: side by side, round by round: what the machine does meanwhile befalls all alike."""
 
-import os
 import statistics
 import subprocess
 import sys
@@ -69,16 +68,22 @@ def side_by_side(things: Mapping[str, Callable[[], object]], rounds: int = ROUND
     for number in range(rounds):
         shift = number % len(names)
         for name in (*names[shift:], *names[:shift]):
-            begin = time.perf_counter()
-            things[name]()
-            seconds[name].append(time.perf_counter() - begin)
+            seconds[name].append(took(things[name]))
     return Times(seconds)
 
 
-def command(module: str, *words: object, environment: Mapping[str, str] | None = None) -> str:
-    """Runs a command of the project as its user would; returns what it said on standard output."""
-    ran = subprocess.run(
-        [sys.executable, "-m", module, *map(str, words)], cwd=ROOT, env=os.environ | dict(environment or {}),
-        stdout=subprocess.PIPE, text=True, check=True,
-    )  # fmt: skip
-    return ran.stdout
+def took(do: Callable[[], object]) -> float:
+    """How many seconds something takes, once."""
+    begin = time.perf_counter()
+    do()
+    return time.perf_counter() - begin
+
+
+def command(module: str, *words: object) -> None:
+    """Runs a command of the project as its user would."""
+    subprocess.run([sys.executable, "-m", module, *map(str, words)], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+
+
+def program(text: str) -> None:
+    """Runs a program in a Python that does nothing else."""
+    subprocess.run([sys.executable, "-c", text], cwd=ROOT, check=True)

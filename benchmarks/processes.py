@@ -1,7 +1,7 @@
 """Processes that are measured, none of which lives in the memory of another."""
 
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.connection import Connection
 from typing import TypeVar
@@ -14,6 +14,13 @@ def apart(do: Callable[[], T]) -> T:
     """What a function of a module returns, in a process of its own: TensorFlow is set up but once in each."""
     with ProcessPoolExecutor(1, mp_context=SPAWN) as process:
         return process.submit(do).result()
+
+
+def in_two_processes(do: Callable[[T], object], things: Iterable[T], at_once: int = 1) -> None:
+    """A plain pool, as anybody would write it; a process gets so many things at once."""
+    with ProcessPoolExecutor(2, mp_context=SPAWN) as pool:
+        for _ in pool.map(do, things, chunksize=at_once):
+            pass  # the error of a process is raised here
 
 
 class InTurn:

@@ -1,15 +1,12 @@
 """The trainers on this CPU: their steps, what they read, how they begin, what an evaluation takes."""
 
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from benchmarks import stepping
-from benchmarks.measure import Row, command, side_by_side
+from benchmarks.measure import Row, command, program, side_by_side, took
 from benchmarks.processes import InTurn, apart
 from preprocess import schema
 from preprocess.example import LabelledImage, encode_example, encode_png
@@ -22,6 +19,7 @@ from trainer.record_files import read_record_files
 TRAIN, TEST = 2458, 643
 SIZE, CATEGORIES = (schema.IMAGE_HEIGHT, schema.IMAGE_WIDTH), len(schema.DENSITIES)
 STARTS = 3
+IMPORT = "from trainer.startup import import_tensorflow; import_tensorflow()"
 
 
 def run(folder: Path) -> list[Row]:
@@ -93,7 +91,9 @@ def _start(pngs: Path, folder: Path) -> Row:
             f"--model_dir={model_dir}", "--training_steps=1", "--eval_steps=0",
         )  # fmt: skip
         whole.append((model_dir / "history.csv").stat().st_mtime - begin)
-        beyond.append(whole[-1] - _took(_import_tensorflow) - _took(lambda: (_read_pngs(pngs), _read_pngs(evaluated))))
+        beyond.append(
+            whole[-1] - took(partial(program, IMPORT)) - took(lambda: (_read_pngs(pngs), _read_pngs(evaluated)))
+        )
     goal = "from the command to the first step's end, beyond TensorFlow's import and the images' reading"
     return Row(goal, f"{statistics.median(whole):.1f} s in all", "", statistics.median(beyond), "<= 3", "s")
 
@@ -108,17 +108,6 @@ def _read_pngs(folder: Path) -> None:
 
 def _read_records(path: Path) -> None:
     read_record_files([str(path)], SIZE, CATEGORIES, Log())
-
-
-def _import_tensorflow() -> None:
-    words = "from trainer.startup import import_tensorflow; import_tensorflow()"
-    subprocess.run([sys.executable, "-c", words], cwd=Path(__file__).parents[1], check=True)
-
-
-def _took(do: Callable[[], object]) -> float:
-    begin = time.perf_counter()
-    do()
-    return time.perf_counter() - begin
 
 
 def _seconds(goal: str, seconds: float, bound: str) -> Row:

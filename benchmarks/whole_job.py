@@ -5,22 +5,19 @@ Few films and many: what a start costs and what a film costs can then be told ap
 
 import shutil
 import statistics
-import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks import films
 from benchmarks.job import JobRun, run_job
-from benchmarks.measure import Row
+from benchmarks.measure import ROUNDS, Row, took
+from benchmarks.processes import in_two_processes
 from preprocess.films import measure, prepare
 from preprocess.pixels import MAX_PIXELS
 from preprocess.plan import Film
 from preprocess.recipe import Recipe
 
 FEW, MANY = 400, 3103
-ROUNDS = 5
 
 
 def run(folder: Path) -> list[Row]:
@@ -61,7 +58,7 @@ class _Round:
         self.pool: dict[int, float] = {}
         self.job: dict[tuple[int, int], JobRun] = {}
         for download in downloads:
-            self.pool[download.count] = pool_seconds(download, folder / "out", 2)
+            self.pool[download.count] = _pool_seconds(download, folder / "out")
             for workers in (1, 2):
                 self.job[download.count, workers] = run_job(download.words, folder / "out", workers)
 
@@ -73,14 +70,10 @@ class _Round:
         return (MANY - FEW) / (self.pool[MANY] - self.pool[FEW])
 
 
-def pool_seconds(download: films.Download, out: Path, processes: int) -> float:
+def _pool_seconds(download: films.Download, out: Path) -> float:
     """How long a pool takes for all of a download, its start included."""
     jobs = [(number, str(download.root), str(out)) for number in range(download.count)]
-    begin = time.perf_counter()
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        for _ in pool.map(_prepare, jobs, chunksize=8):
-            pass
-    seconds = time.perf_counter() - begin
+    seconds = took(lambda: in_two_processes(_prepare, jobs, at_once=8))
     shutil.rmtree(out)
     return seconds
 
