@@ -1,5 +1,6 @@
 """The Beam job under way: waited for, cancelled when its main program is told to end, every failure one line."""
 
+import logging
 import re
 import signal
 import socket
@@ -19,6 +20,7 @@ from pipelines.quiet import held_back
 from preprocess.errors import InputError, RunFailed
 from preprocess.stores.google_answers import said
 
+_LOG = logging.getLogger("apache_beam.threads")
 _WORKER_THREAD = "run_worker"  # Beam's name for the thread that waits for a worker process of the local runner
 _EXIT_CODE = re.compile(r"exited with return code (-?\d+)")
 _STEP = re.compile(r" \[while running '[^']*'\]")
@@ -103,14 +105,18 @@ def _check_endpoint(options: PipelineOptions) -> None:
 
 @contextmanager
 def _worker_lost() -> Iterator[Future]:
-    """Yields what fails when a worker process of the local runner dies; Beam itself notices only now and then."""
+    """Yields what fails when a worker process of the local runner dies; Beam itself notices only now and then.
+
+    What else ends a thread of Beam's is logged as Beam's: where a worker was killed, those that spoke with it end, too.
+    """
     lost: Future = Future()
     before = threading.excepthook
 
     def hook(args: threading.ExceptHookArgs) -> None:
+        name = args.thread.name if args.thread else ""
         code = _EXIT_CODE.search(str(args.exc_value))
-        if not code or not args.thread or args.thread.name != _WORKER_THREAD:
-            before(args)
+        if not code or name != _WORKER_THREAD:
+            _LOG.error("thread %s", name, exc_info=args.exc_value)
         elif not lost.done():
             status = int(code[1])
             number = status - 128 if status > 128 else -status  # there may be a shell between
@@ -119,10 +125,8 @@ def _worker_lost() -> Iterator[Future]:
             lost.set_exception(_lost_worker(how))
 
     threading.excepthook = hook
-    try:
-        yield lost
-    finally:
-        threading.excepthook = before
+    yield lost
+    threading.excepthook = before  # not after a failure: threads go on ending while the process does
 
 
 def _lost_worker(how: str) -> RunFailed:

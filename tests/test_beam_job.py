@@ -57,12 +57,21 @@ KEYBOARD = "os.killpg(os.getsid(0), signal.SIGINT)"  # a terminal sends it to th
 TERMINATION = "os.kill(os.getsid(0), signal.SIGTERM)"
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize(("deed", "outcome"), [
-    (KEYBOARD, (130, f"interrupted: {GOES_ON}")),
-    (TERMINATION, (143, f"stopped by SIGTERM: {GOES_ON}")),
-], ids=["SIGINT", "SIGTERM"])  # fmt: skip
-def test_a_run_that_is_told_to_end_says_so(workers, deed, outcome, films, tmp_path):
+LOSS = "os.kill(os.getpid(), signal.SIGKILL)"  # of a worker
+LOST = (
+    "error: a worker process was killed by SIGKILL, perhaps for want of memory; "
+    "the same command goes on from what is there\n"
+)
+
+
+@pytest.mark.parametrize(("workers", "deed", "outcome"), [
+    (1, KEYBOARD, (130, f"interrupted: {GOES_ON}")),
+    (2, KEYBOARD, (130, f"interrupted: {GOES_ON}")),
+    (1, TERMINATION, (143, f"stopped by SIGTERM: {GOES_ON}")),
+    (2, TERMINATION, (143, f"stopped by SIGTERM: {GOES_ON}")),
+    (2, LOSS, (1, LOST)),
+])  # fmt: skip
+def test_a_run_that_is_made_to_end_says_one_line(workers, deed, outcome, films, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(AT_THE_TENTH_IMAGE.format(deed))
     process = start(films, tmp_path / "out", f"--direct_num_workers={workers}", PYTHONPATH=str(tmp_path),
                     TOLD=str(tmp_path / "told"))  # fmt: skip
