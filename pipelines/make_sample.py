@@ -3,7 +3,6 @@
 import argparse
 import hashlib
 import multiprocessing
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pipelines.sample import descriptions, dicom_files
 from pipelines.sample.breast import synthesize_film
 from preprocess import schema, storage
 from preprocess.cases import gather, name_fault, path_fault
-from preprocess.command import exit_status
+from preprocess.command import exit_status, leave
 from preprocess.errors import InputError
 from preprocess.log import Log
 
@@ -186,4 +185,4 @@ def _patients(text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -48,6 +48,7 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     if options.dry_run:
         log.say(table(rehearse(plan, input_root, options.canvas, options.max_pixels, log)))
         return
+    runners.settle_workers(beam_options, plan.films)
     with locked(output_root, "--output") as lock, storage.about_output(output_root):
         recipe = command_line.recipe_of(options, plan, lock)
         if _is_finished(recipe, options.force):

@@ -1,11 +1,10 @@
 """One page that shows a data set and the models trained on it: `python -m pipelines.report --help`."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from preprocess import schema, storage
-from preprocess.command import exit_status
+from preprocess.command import exit_status, leave
 from preprocess.dataset import open_dataset
 from preprocess.errors import InputError
 from preprocess.log import Log
@@ -54,4 +53,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from apache_beam.options.pipeline_options import (
@@ -18,6 +19,7 @@ from apache_beam.version import __version__ as beam_version
 
 from preprocess import storage
 from preprocess.errors import InputError
+from preprocess.plan import Film
 from preprocess.stores.gcs import SCHEME, bucket_of
 
 LOCAL_RUNNER, DATAFLOW_RUNNER = "DirectRunner", "DataflowRunner"
@@ -26,6 +28,8 @@ MACHINE_TYPE = "e2-standard-2"
 WORKER_THREADS = 8
 MAX_WORKERS = 16
 DISK_GB = 30
+FILMS_A_WORKER, BYTES_A_WORKER = 500, 256 << 20
+"""What a local worker prepares at least, or another one would take longer to start than it saves."""
 
 
 def complete(options: PipelineOptions, given: set[str], input_root: str, output_root: str) -> PipelineOptions:
@@ -44,6 +48,16 @@ def complete(options: PipelineOptions, given: set[str], input_root: str, output_
     elif standard.runner == DATAFLOW_RUNNER:
         _complete_dataflow(options, given, input_root, output_root)
     return options
+
+
+def settle_workers(options: PipelineOptions, films: Collection[Film]) -> None:
+    """Decides how many workers the local runner has, where its user did not: one a core, as far as there is work."""
+    direct = options.view_as(DirectOptions)
+    if is_local(options) and direct.direct_num_workers == 0:
+        busy = max(len(films) // FILMS_A_WORKER, sum(film.bytes for film in films) // BYTES_A_WORKER)
+        direct.direct_num_workers = max(1, min(os.cpu_count() or 1, busy))
+        if direct.direct_num_workers == 1:
+            direct.direct_running_mode = "in_memory"
 
 
 def is_local(options: PipelineOptions) -> bool:
@@ -65,14 +79,14 @@ def template_of(options: PipelineOptions) -> str | None:
 
 
 def _complete_local(options: PipelineOptions, given: set[str]) -> None:
-    """All cores where nothing else is said, and always the same local runner.
+    """Several workers where nothing else is said, and always the same local runner.
 
     DirectRunner would download and try another runner (Prism) first, and fall back where it cannot: which one a user
     gets would depend on the network. Naming a compatible version keeps it to the runner that the tests use.
     """
     direct, streaming = options.view_as(DirectOptions), options.view_as(StreamingOptions)
     if "--direct_num_workers" not in given:
-        direct.direct_num_workers = 0  # Beam's word for one a core
+        direct.direct_num_workers = 0  # Beam's word for one a core; see `settle_workers`
     if "--direct_running_mode" not in given and direct.direct_num_workers != 1:
         direct.direct_running_mode = "multi_processing"
     streaming.update_compatibility_version = streaming.update_compatibility_version or beam_version

@@ -1,11 +1,10 @@
 """Reads a data set back and says what is wrong with it: `python -m pipelines.verify --help`."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from pipelines.summary import printable
-from preprocess.command import exit_status
+from preprocess.command import exit_status, leave
 from preprocess.dataset import open_dataset
 from preprocess.errors import RunFailed
 from preprocess.log import Log
@@ -53,4 +52,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -1,7 +1,6 @@
 """Training on Vertex AI: `python -m pipelines.vertex submit|status|logs|cancel --help`."""
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Sequence
 from importlib import import_module
@@ -16,7 +15,7 @@ from pipelines.vertex_ai.options import add_vertex_options
 from pipelines.vertex_ai.service import Jobs, read_log, word
 from pipelines.vertex_ai.trainer_package import GPU, TPU
 from preprocess import storage
-from preprocess.command import exit_status
+from preprocess.command import exit_status, leave
 from preprocess.errors import InputError
 from preprocess.log import Log
 from preprocess.stores.gcs import SCHEME, bucket_of
@@ -133,4 +132,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

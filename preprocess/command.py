@@ -1,5 +1,6 @@
 """From a command to its exit status, the same for every command of the project."""
 
+import gc
 import io
 import logging
 import os
@@ -79,4 +80,5 @@ def leave(status: int) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+    gc.freeze()  # all that was imported would be looked through for cycles at the end, for as long as a second
     sys.exit(status)

@@ -1,8 +1,12 @@
 """What ends a run before it starts: one line, exit status 2, nothing written."""
 
+import os
+
 import pytest
 
 from pipelines.options import parse
+from pipelines.runners import settle_workers
+from preprocess.plan import Film
 from tests.films import LAYOUTS, Described, random_film, write_csv
 
 TRAIN = [Described(f"Calc-Training_P_0000{n}_LEFT_CC", str(n)) for n in (1, 2, 3)]
@@ -112,6 +116,27 @@ def test_other_runners_and_given_workers_are_left_as_they_are():
     assert parse([*required, "--runner=some.package.Runner"])[1].get_all_options()["runner"] == "some.package.Runner"
     one = parse([*required, "--direct_num_workers=1"])[1].get_all_options()
     assert (one["direct_num_workers"], one["direct_running_mode"]) == (1, "in_memory")
+
+
+@pytest.mark.parametrize(("words", "films", "megabytes", "chosen"), [
+    ([], 262, 1, (1, "in_memory")),
+    ([], 30, 40, (4, "multi_processing")),
+    ([], 1499, 0.1, (2, "multi_processing")),
+    ([], 3103, 0.1, (6, "multi_processing")),
+    ([], 3103, 50, (8, "multi_processing")),
+    (["--direct_num_workers=2"], 262, 1, (2, "multi_processing")),
+    (["--direct_num_workers=1"], 3103, 50, (1, "in_memory")),
+    (["--runner=flink"], 3103, 50, (1, "in_memory")),
+])  # fmt: skip
+def test_there_are_as_many_local_workers_as_have_work(words, films, megabytes, chosen, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    _, beam = parse(["--input=i", "--output=o", "--train_csv=a", "--test_csv=b", *words])
+    film = Film(
+        "Mass-Training_P_00001_LEFT_CC", "train", 1, "P_00001", "LEFT", "CC", "film.dcm", int(megabytes * 2**20)
+    )
+    settle_workers(beam, [film] * films)
+    settled = beam.get_all_options()
+    assert (settled["direct_num_workers"], settled["direct_running_mode"]) == chosen
 
 
 @pytest.mark.parametrize("words", [["--direct_num_workers", "many"], ["--direct_num_workers"]])

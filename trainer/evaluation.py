@@ -52,7 +52,7 @@ def predict(
         del labels
         return infer(pixels), positions
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(batch):
         return devices.strategy.run(ask, args=batch)
 

@@ -9,26 +9,29 @@ from trainer.model_dir import EXPORT_FOLDER, KERAS_FILE, ModelDir
 from trainer.writing import replacing
 
 
-def export(model: keras.Model, model_dir: ModelDir, pause: Callable[[], None]) -> None:
+def export(
+    model: keras.Model, strategy: tf.distribute.Strategy, model_dir: ModelDir, pause: Callable[[], None]
+) -> None:
     """Writes `model.keras` and `export/`.
 
     The signature of the SavedModel is that of the tutorial's predictions: from `pixels`, (N, H, W, 1) float32, raw
     values from 0 to 65535, to `classes`, (N,) int64, the label, and `probabilities`, (N, categories) float32.
 
     Args:
+        strategy: in whose scope the model was made.
         pause: called between the two and after them; it may raise.
 
     Raises:
         RunFailed: the disk does not take them.
     """
-    plain = keras.Model.from_config(model.get_config())  # one copy, whatever the strategy made of the model's variables
-    for own, trained in zip(plain.variables, model.variables, strict=True):
-        own.assign(trained)  # within TensorFlow: through NumPy, as `set_weights` has it, it took a second
+    plain = model if strategy is tf.distribute.get_strategy() else _with_plain_variables(model)
     with replacing(model_dir.local / KERAS_FILE) as path:
         plain.save(path)
     pause()
 
-    @tf.function(input_signature=[tf.TensorSpec([None, *plain.input_shape[1:]], tf.float32, name="pixels")])
+    @tf.function(
+        autograph=False, input_signature=[tf.TensorSpec([None, *plain.input_shape[1:]], tf.float32, name="pixels")]
+    )
     def serve(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         logits = plain(pixels, training=False)
         return {"classes": tf.argmax(logits, axis=1), "probabilities": tf.nn.softmax(logits)}
@@ -36,3 +39,11 @@ def export(model: keras.Model, model_dir: ModelDir, pause: Callable[[], None]) -
     with replacing(model_dir.local / EXPORT_FOLDER) as path:
         tf.saved_model.save(plain, str(path), signatures={"serving_default": serve})
     pause()
+
+
+def _with_plain_variables(model: keras.Model) -> keras.Model:
+    """A copy, with one variable for each that a strategy has spread over its replicas."""
+    plain = keras.Model.from_config(model.get_config())
+    for own, trained in zip(plain.variables, model.variables, strict=True):
+        own.assign(trained)  # within TensorFlow: through NumPy, as `set_weights` has it, it took a second
+    return plain

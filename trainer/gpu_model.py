@@ -1,10 +1,9 @@
 """Trains and judges a density classifier from folders of PNGs: `python -m trainer.gpu_model --help`."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 
-from preprocess.command import exit_status, on_sigterm
+from preprocess.command import exit_status, leave, on_sigterm
 from preprocess.log import Log
 from trainer import options as command_line
 from trainer import storage
@@ -57,4 +56,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

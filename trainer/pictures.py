@@ -11,6 +11,9 @@ from trainer.images import ImageSet
 
 SHOWN = 16
 _COLUMNS = 8
+_DPI = 100
+_MARGINS = (40, 8)
+"""Pixels above an image, for two lines of text, and beside it."""
 
 
 def draw_confusion(confusion: Sequence[Sequence[int]]) -> bytes:
@@ -24,17 +27,19 @@ def draw_confusion(confusion: Sequence[Sequence[int]]) -> bytes:
 
 
 def draw_images(images: ImageSet, probabilities: np.ndarray) -> bytes:
-    """Images spread evenly over the set, each with its true and its predicted density, as a PNG."""
+    """Images spread evenly over the set, pixel for pixel, each below its true and its predicted density, as a PNG."""
     chosen = np.unique(np.linspace(0, len(images) - 1, SHOWN).astype(int))
+    height, width = (side + margin for side, margin in zip(images.pixels.shape[1:3], _MARGINS, strict=True))
     rows = -(-len(chosen) // _COLUMNS)
-    figure = Figure(figsize=(1.3 * _COLUMNS, 2.1 * rows), layout="constrained")
-    for place, index in enumerate(chosen, 1):
-        axes = figure.add_subplot(rows, _COLUMNS, place)
-        axes.imshow(images.pixels[index, :, :, 0], cmap="gray", vmin=0, vmax=65535)
-        axes.set_axis_off()
+    figure = Figure(figsize=(width * _COLUMNS / _DPI, height * rows / _DPI), dpi=_DPI)
+    for place, index in enumerate(chosen):
+        row, column = divmod(place, _COLUMNS)
+        left, bottom = column * width, (rows - 1 - row) * height
+        figure.figimage(images.pixels[index, :, :, 0], left, bottom, cmap="gray", vmin=0, vmax=65535)
         label, predicted = images.labels[index] + 1, probabilities[index].argmax() + 1
-        axes.set_title(
-            f"is {label}, says {predicted}\n{probabilities[index].max():.0%}", fontsize=8,
+        figure.text(
+            (column + 0.5) / _COLUMNS, (bottom + height - 4) / (height * rows),
+            f"is {label}, says {predicted}\n{probabilities[index].max():.0%}", fontsize=8, ha="center", va="top",
             color="black" if label == predicted else "firebrick",
         )  # fmt: skip
     return _png(figure)
@@ -42,5 +47,5 @@ def draw_images(images: ImageSet, probabilities: np.ndarray) -> bytes:
 
 def _png(figure: Figure) -> bytes:
     data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=100)
+    figure.savefig(data, format="png", dpi=_DPI)
     return data.getvalue()

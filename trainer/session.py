@@ -119,7 +119,7 @@ class _Session:
             self._evaluate(step, precision)
             self._signals.check()
         if self._devices.is_chief:
-            export(self._model, self._model_dir, self._signals.check)
+            export(self._model, self._devices.strategy, self._model_dir, self._signals.check)
         self._model_dir.publish()
         self._log.say(f"everything is in {settings.model_dir}")
 

@@ -1,5 +1,6 @@
 """TensorFlow's slow and talkative start."""
 
+import gc
 import os
 import tempfile
 
@@ -11,6 +12,8 @@ def import_tensorflow() -> None:
 
     They are written before any log level counts, so that standard error is held back meanwhile. A user who sets
     TF_CPP_MIN_LOG_LEVEL sees everything.
+
+    The collector of cyclic garbage would go through all that is imported again and again: a fifth of the time.
     """
     if _LOG_LEVEL in os.environ:
         return
@@ -18,6 +21,7 @@ def import_tensorflow() -> None:
     kept = os.dup(2)
     with tempfile.TemporaryFile() as notes:
         os.dup2(notes.fileno(), 2)
+        gc.disable()
         try:
             import tensorflow as tf
 
@@ -27,5 +31,7 @@ def import_tensorflow() -> None:
             os.write(kept, notes.read())
             raise
         finally:
+            gc.freeze()
+            gc.enable()
             os.dup2(kept, 2)
             os.close(kept)

@@ -1,11 +1,10 @@
 """Trains and judges a density classifier from TFRecords: `python -m trainer.tpu_model --help`."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from preprocess.command import exit_status, on_sigterm
+from preprocess.command import exit_status, leave, on_sigterm
 from preprocess.log import Log
 from trainer import options as command_line
 from trainer.record_files import read_record_files
@@ -93,4 +92,4 @@ def add_tpu_options(parser: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

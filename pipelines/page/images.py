@@ -2,7 +2,9 @@
 
 import base64
 import io
+import itertools
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +51,9 @@ def read_images(data: DataSet, log: Log) -> Images:
     for number, image in enumerate(log.track(_read(data, rows), len(rows), "reading images")):
         pixels[number] = image
     white = int(pixels.max(initial=1))
-    pictures = list(log.track((picture(image, white) for image in pixels), len(rows), "drawing thumbnails"))
+    with ThreadPoolExecutor() as threads:  # Pillow lets go of the interpreter while it encodes
+        drawn = threads.map(picture, pixels, itertools.repeat(white))
+        pictures = list(log.track(drawn, len(rows), "drawing thumbnails"))
     histograms, black = {}, {}
     densities = np.array([row.density for row in rows])
     for density in schema.DENSITIES:

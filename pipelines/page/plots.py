@@ -68,6 +68,8 @@ def draw_histograms(histograms: Mapping[int, np.ndarray]) -> str:
             axes.stairs(100 * shares, edges, color=COLOURS[density], linestyle=DASHES[density], label=str(density))
         axes.set(xlabel="pixel value", ylabel="% of the pixels above 0", yscale="log", xlim=(0, schema.PIXEL_MAX))
         axes.xaxis.set_major_locator(matplotlib.ticker.MultipleLocator(16384))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
         figure.legend(title="density", ncols=len(histograms), loc="outside upper center")
         return _svg(figure, "histograms", "Histogram of the pixel values of each density category")
 
