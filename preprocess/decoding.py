@@ -50,15 +50,15 @@ def resize_film(task: Task) -> np.ndarray:
 
 
 @contextmanager
-def opened(path: str, stage: str, buffer: int = storage.BUFFER_BYTES) -> Iterator[BinaryIO]:
+def opened(path: str, stage: str, buffer: int = storage.BUFFER_BYTES, whole: bool = False) -> Iterator[BinaryIO]:
     """Opens a film's file.
 
     Args:
         stage: at which the film is rejected where that is not possible.
-        buffer: see `storage.open_for_reading`.
+        buffer, whole: see `storage.open_for_reading`.
     """
     with about_film(stage):
-        stream = storage.open_for_reading(path, buffer)
+        stream = storage.open_for_reading(path, buffer, whole)
     with stream:
         yield stream
 
@@ -79,7 +79,7 @@ def about_film(stage: str) -> Iterator[None]:
 @contextmanager
 def open_task(task: Task) -> Iterator[FilmImage]:
     """Opens the film of a task and makes sure that it is still the one that was measured."""
-    with opened(task.path, "pixels") as stream:
+    with opened(task.path, "pixels", whole=task.method != "nearest") as stream:
         film = open_film(stream, task.max_pixels)
         if (film.height, film.width) != task.film:
             raise RejectedFilm("pixels", "the file changed while the job was running")

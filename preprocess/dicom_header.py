@@ -19,7 +19,8 @@ Value = int | str | None
 MOST_ELEMENTS = 100_000
 """A film's header has some 60."""
 UNDEFINED = 0xFFFFFFFF
-IMPLICIT = "1.2.840.10008.1.2"
+IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
+"""The transfer syntaxes of uncompressed pixel data, little-endian; PS3.6, A."""
 
 _TRANSFER_SYNTAX = 0x00020010
 _PIXEL_DATA = 0x7FE00010

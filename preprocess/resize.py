@@ -45,12 +45,13 @@ def area(film: FilmImage, canvas: Size, size: Size) -> np.ndarray:
     A rectangle's edges cut through source pixels, which then count by the fraction inside. All sums are integers: a
     source pixel is `h` by `w` units, a rectangle `H` by `W` units, so every overlap is whole, and the result is exact.
 
-    The loop is the only thing that looks at every pixel: it adds up the rows between two edges, and keeps of the sum,
-    and of the row that an edge cuts, only what the sums along it need. Its sums fit uint32, as no film has more than
-    65,535 rows; everything later is int64.
+    Of the rows between two edges, and of the row that an edge cuts, only what the sums along them need is kept. The sum
+    of rows fits uint32, as no film has more than 65,535 rows; everything later is int64.
 
     Args and returns: as `pad_and_resize`, (H, W) canvas -> (h, w) uint16.
     """
+    from preprocess.compiled import add_rows, narrow  # slow to import; most who import this module resize nothing
+
     rows, columns = Edges(canvas[0], size[0], film.height), Edges(canvas[1], size[1], film.width)
     between, cut = (np.zeros((count, 2 * size[1] + 1), np.int64) for count in (size[0], size[0] + 1))
     line = np.zeros(film.width + 1, np.uint32)  # its last pixel is the black beside the film
@@ -58,10 +59,10 @@ def area(film: FilmImage, canvas: Size, size: Size) -> np.ndarray:
         if start < film.height:
             band = film.read_rows(start, max(stop, start + 1))
             line[:-1] = band[0]
-            columns.narrow(line, cut[y])
+            narrow(line, columns.pixel, cut[y])
             if start < stop:
-                np.add.reduce(band, axis=0, dtype=np.uint32, out=line[:-1])
-                columns.narrow(line, between[y])
+                add_rows(band[1:], line[:-1])
+                narrow(line, columns.pixel, between[y])
     sums = rows.sums(np.hstack([columns.sums(between).T, columns.sums(cut).T])).T
     whole = canvas[0] * canvas[1]
     return ((2 * sums + whole) // (2 * whole)).astype(np.uint16)
@@ -80,22 +81,10 @@ class Edges:
         self.pixel = np.minimum(pixel, film)
         self._out = out
 
-    def narrow(self, line: np.ndarray, into: np.ndarray) -> None:
-        """Keeps of a line what `sums` needs of it.
-
-        Args:
-            line: (film + 1,) integers, the last of them 0.
-            into: (2 out + 1,) int64, is overwritten: the sums of the pixels from the one that an edge cuts to before
-                the one that the next edge cuts; then the pixels that edges cut.
-        """
-        np.add.reduceat(line, self.pixel[:-1], dtype=np.int64, out=into[: self._out])
-        into[self._out :] = line[self.pixel]
-
     def sums(self, narrowed: np.ndarray) -> np.ndarray:
-        """(n, 2 out + 1) int64, see `narrow` -> (n, out) int64, the sums of the intervals, in units."""
+        """(n, 2 out + 1) int64, see `compiled.narrow` -> (n, out) int64, the sums of the intervals, in units."""
         between, cut = narrowed[:, : self._out], narrowed[:, self._out :]
-        is_none = self.pixel[:-1] == self.pixel[1:]  # for no pixel at all, reduceat gives one
-        return self._out * np.where(is_none, 0, between) + np.diff(cut * self.part)
+        return self._out * between + np.diff(cut * self.part)
 
 
 def nearest(film: FilmImage, canvas: Size, size: Size) -> np.ndarray:

@@ -8,7 +8,9 @@
 Elements are descriptions of a few hundred bytes; pixels never leave the worker that read them.
 """
 
+import atexit
 import dataclasses
+import gc
 from collections.abc import Iterable, Iterator
 from typing import Literal, TypeAlias
 
@@ -22,6 +24,8 @@ from preprocess.plan import Film
 from preprocess.recipe import MeasuredFilm, PreparedImage, Recipe, RecordPart
 from preprocess.resize import Size
 from preprocess.schema import Omission
+
+atexit.register(gc.freeze)  # a worker would look through all it imported before it ends, and the job waits for it
 
 KEPT, OMITTED = "kept", "omitted"
 Omitted: TypeAlias = TaggedOutput[Literal["omitted"], Omission]

@@ -57,7 +57,7 @@ def leads_out(root: str, path: str) -> bool:  # noqa: ARG001
     return False  # stores know no links
 
 
-def open_for_reading(path: str, buffer: int) -> BinaryIO:  # noqa: ARG001
+def open_for_reading(path: str, buffer: int, whole: bool) -> BinaryIO:  # noqa: ARG001
     with _reached(path):
         return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
@@ -71,7 +71,7 @@ def open_for_writing(path: str) -> Iterator[BinaryIO]:
 
 
 def read(path: str) -> bytes:
-    with open_for_reading(path, 0) as stream:
+    with open_for_reading(path, 0, whole=True) as stream:
         return stream.read()
 
 
@@ -99,5 +99,5 @@ def upload(source: str, target: str) -> None:
 
 
 def download(source: str, target: str) -> None:
-    with open_for_reading(source, 0) as stream, open(target, "wb") as local:
+    with open_for_reading(source, 0, whole=True) as stream, open(target, "wb") as local:
         shutil.copyfileobj(stream, local)

@@ -71,7 +71,7 @@ def leads_out(root: str, path: str) -> bool:  # noqa: ARG001
     return False  # a store knows no links
 
 
-def open_for_reading(path: str, buffer: int) -> BinaryIO:
+def open_for_reading(path: str, buffer: int, whole: bool) -> BinaryIO:  # noqa: ARG001
     with answers(path):
         blob = _blob(path)
         # Its size; and its generation, so that all of it is read of one version.
