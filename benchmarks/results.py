@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.measure import Row
 
-LIBRARIES = ("apache-beam", "numpy", "pillow", "pydicom", "tensorflow", "keras", "opencv-python-headless")
+LIBRARIES = ("apache-beam", "numba", "numpy", "pillow", "pydicom", "tensorflow", "keras", "opencv-python-headless")
 HEAD = "| | here | peer | figure | asked for | reached |\n|---|---|---|---|---|---|"
 INTRODUCTION = """\
 # Benchmarks

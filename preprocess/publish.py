@@ -22,7 +22,7 @@ from preprocess.records import frame
 from preprocess.resize import Size
 from preprocess.schema import Omission
 
-LIBRARIES = ("apache-beam", "numpy", "pillow", "pydicom")
+LIBRARIES = ("apache-beam", "numba", "numpy", "pillow", "pydicom")
 VERDICT_FILE = "verdict.json"
 _COPY_BYTES = 1 << 20
 _FORMULA = "=+-@"  # what a spreadsheet would take a cell that begins so for

@@ -20,7 +20,7 @@ TENSORFLOW = {GPU: "tensorflow[and-cuda]>=2.21,<2.22", TPU: "tensorflow-tpu>=2.2
 """For a GPU with CUDA's libraries, as an image's may be of another version; for a TPU the build that knows it."""
 
 _NOT_FOR_TRAINING = {
-    "apache-beam", "pydicom", "jinja2", "google-cloud-aiplatform", "google-cloud-logging", "tensorflow",
+    "apache-beam", "numba", "pydicom", "jinja2", "google-cloud-aiplatform", "google-cloud-logging", "tensorflow",
 }  # fmt: skip
 _NAMED = re.compile(r"[A-Za-z0-9.-]+")
 
