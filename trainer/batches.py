@@ -12,6 +12,7 @@ Batch = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 """(b, H, W, 1) uint16 pixels, (b,) int64 labels, (b,) int64 positions in the stream or the set."""
 
 
+@tf.autograph.experimental.do_not_convert  # as in `training`: looking for what there is to convert takes time
 def epoch_order(count: int, seed: int, epoch: tf.Tensor) -> tf.Tensor:
     """The permutation of 0 .. count - 1 of one epoch: (count,) int64."""
     keys = tf.random.stateless_uniform(
@@ -68,6 +69,7 @@ def _of_this_worker(batches: tf.data.Dataset, context: tf.distribute.InputContex
 def _batches(images: ImageSet, rows: tf.data.Dataset) -> tf.data.Dataset:
     pixels, labels = tf.constant(images.pixels), tf.constant(images.labels)
 
+    @tf.autograph.experimental.do_not_convert
     def gather(positions: tf.Tensor, indices: tf.Tensor) -> Batch:
         return tf.gather(pixels, indices), tf.gather(labels, indices), positions
 
