@@ -3,9 +3,6 @@
 (N, H, W, 1) raw pixels, 0 to 65535
   -> normalized by the training set's mean and variance
   -> conv 5x5x32 -> max-pool 2 -> conv 5x5x64 -> max-pool 2 -> dense 1024 -> dropout -> (N, categories) logits
-
-Each convolution's ReLU comes after its pooling: the largest of four is the same before and after, and so is its
-gradient, but there are four times fewer of them.
 """
 
 import keras
@@ -50,12 +47,14 @@ def build_model(
     x = layers.Normalization(
         axis=None, mean=statistics.mean, variance=statistics.variance, dtype="float32", name="normalization"
     )(inputs)
-    x = layers.Conv2D(32, 5, padding="same", kernel_initializer=weights(0), dtype=policy, name="conv1")(x)
+    x = layers.Conv2D(
+        32, 5, padding="same", activation="relu", kernel_initializer=weights(0), dtype=policy, name="conv1"
+    )(x)
     x = layers.MaxPooling2D(2, dtype=policy, name="pool1")(x)
-    x = layers.ReLU(dtype=policy, name="relu1")(x)
-    x = layers.Conv2D(64, 5, padding="same", kernel_initializer=weights(1), dtype=policy, name="conv2")(x)
+    x = layers.Conv2D(
+        64, 5, padding="same", activation="relu", kernel_initializer=weights(1), dtype=policy, name="conv2"
+    )(x)
     x = layers.MaxPooling2D(2, dtype=policy, name="pool2")(x)
-    x = layers.ReLU(dtype=policy, name="relu2")(x)
     x = layers.Flatten(dtype=policy, name="flatten")(x)
     x = layers.Dense(UNITS, activation="relu", kernel_initializer=weights(2), dtype=policy, name=HIDDEN)(x)
     x = layers.Dropout(dropout, dtype=policy, name="dropout")(x)
