@@ -26,11 +26,11 @@ def run(folder: Path) -> list[Row]:
     with films.download(folder, written, FEW) as few, films.download(folder, written, MANY) as many:
         rounds = [_Round(folder, few, many) for _ in range(ROUNDS)]
 
-    def row(goal: str, ours: str, peer: str, value: Callable[[_Round], float], bound: str, unit: str = "") -> Row:
-        return Row(goal, ours, peer, statistics.median(map(value, rounds)), bound, unit)
-
     def median(value: Callable[[_Round], float]) -> float:
         return statistics.median(map(value, rounds))
+
+    def row(goal: str, ours: str, peer: str, value: Callable[[_Round], float], bound: str, unit: str = "") -> Row:
+        return Row(goal, ours, peer, median(value), bound, unit)
 
     return [
         row("films a second, job / pool, two processes, of 2,703 more films",

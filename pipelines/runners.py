@@ -51,7 +51,9 @@ def complete(options: PipelineOptions, given: set[str], input_root: str, output_
 
 
 def settle_workers(options: PipelineOptions, films: Collection[Film]) -> None:
-    """Decides how many workers the local runner has, where its user did not: one a core, as far as there is work."""
+    """Decides how many workers the local runner has, where its user did not or said 0: one a core, as far as there is
+    work for it.
+    """
     direct = options.view_as(DirectOptions)
     if is_local(options) and direct.direct_num_workers == 0:
         busy = max(len(films) // FILMS_A_WORKER, sum(film.bytes for film in films) // BYTES_A_WORKER)
@@ -79,7 +81,7 @@ def template_of(options: PipelineOptions) -> str | None:
 
 
 def _complete_local(options: PipelineOptions, given: set[str]) -> None:
-    """Several workers where nothing else is said, and always the same local runner.
+    """As many workers as have work, where nothing else is said, and always the same local runner.
 
     DirectRunner would download and try another runner (Prism) first, and fall back where it cannot: which one a user
     gets would depend on the network. Naming a compatible version keeps it to the runner that the tests use.

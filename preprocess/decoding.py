@@ -22,7 +22,7 @@ from preprocess.errors import RejectedFilm
 from preprocess.helper import Task
 from preprocess.images import open_film
 from preprocess.pixels import FilmImage
-from preprocess.resize import pad_and_resize
+from preprocess.resize import SPARSE, pad_and_resize
 
 
 def resize_film(task: Task) -> np.ndarray:
@@ -79,7 +79,7 @@ def about_film(stage: str) -> Iterator[None]:
 @contextmanager
 def open_task(task: Task) -> Iterator[FilmImage]:
     """Opens the film of a task and makes sure that it is still the one that was measured."""
-    with opened(task.path, "pixels", whole=task.method != "nearest") as stream:
+    with opened(task.path, "pixels", whole=task.method not in SPARSE) as stream:
         film = open_film(stream, task.max_pixels)
         if (film.height, film.width) != task.film:
             raise RejectedFilm("pixels", "the file changed while the job was running")

@@ -31,8 +31,7 @@ def open_dicom(stream: BinaryIO, size: int) -> "NativeFilm | EncapsulatedFilm":
 
         return open_encapsulated(stream, size, header)
     layout = read_layout(header.said)
-    if (held := max(0, size - header.offset)) < layout.bytes:
-        raise layout.too_short(held)
+    layout.check_held(size - header.offset, layout.bytes)
     if header.length not in (layout.bytes, layout.bytes + layout.bytes % 2):
         length = "no length" if header.length == UNDEFINED else f"{header.length:,} bytes"
         raise RejectedFilm("header", f"its pixel data has {length}; its header promises {layout.bytes:,}")

@@ -27,10 +27,10 @@ def open_encapsulated(stream: BinaryIO, size: int, header: DicomHeader) -> "Enca
     syntax = _known(header.syntax)
     _check_decoder(syntax)
     layout = read_layout(header.said)
-    if syntax != RLELossless:
+    if syntax == RLELossless:
+        layout.check_held(size - header.offset, -(-layout.bytes // _RLE_LARGEST_RATIO))
+    else:
         _check_codestream(read_head(stream, header.offset), layout)
-    elif (held := max(0, size - header.offset)) < -(-layout.bytes // _RLE_LARGEST_RATIO):
-        raise layout.too_short(held)
     return EncapsulatedFilm(stream, layout, header.offset, syntax)
 
 

@@ -44,13 +44,14 @@ class Layout:
         """(n, W) samples -> uint16 on the full range, see `to_full_range`."""
         return to_full_range(samples, self.bits, self.inverted)
 
-    def too_short(self, held: int) -> RejectedFilm:
-        """What is said of a file that holds so few bytes of samples."""
-        return RejectedFilm(
-            "header",
-            f"its header promises {self.height} x {self.width} pixels of {8 * self.dtype.itemsize} bits "
-            f"({self.bytes:,} bytes); the file holds {held:,}",
-        )
+    def check_held(self, held: int, least: int) -> None:
+        """Raises `RejectedFilm` where a file holds fewer bytes of samples than `least`."""
+        if held < least:
+            raise RejectedFilm(
+                "header",
+                f"its header promises {self.height} x {self.width} pixels of {8 * self.dtype.itemsize} bits "
+                f"({self.bytes:,} bytes); the file holds {max(0, held):,}",
+            )
 
 
 def read_layout(said: Mapping[str, Value]) -> Layout:

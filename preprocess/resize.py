@@ -106,6 +106,8 @@ def nearest(film: FilmImage, canvas: Size, size: Size) -> np.ndarray:
 
 
 METHODS = {"area": area, "nearest": nearest}
+SPARSE = frozenset(("nearest",))
+"""Those that leave most rows of a film unread."""
 
 
 def _nearest_indices(length: int, out: int) -> np.ndarray:
