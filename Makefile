@@ -21,14 +21,14 @@ test-faults: .venv/dev.stamp
 
 # The report in a real browser: wants chromium, Node.js and npm; `make test` leaves it out where they are not.
 test-page: .venv/dev.stamp
-	npm ci --no-audit --no-fund --silent --prefix tests/page
-	$(BIN)/python -m pytest tests/test_report.py -k browser
+	npm ci --no-audit --no-fund --silent --prefix tests/pipelines/report_page
+	$(BIN)/python -m pytest tests/pipelines/test_report.py -k browser
 
 # The job on a real Flink cluster: wants Java 11 or 17 and Maven; `make test` leaves it out where its jars are not.
-test-flink: .venv/dev.stamp tests/flink/jars
-	$(BIN)/python -m pytest tests/test_flink.py
+test-flink: .venv/dev.stamp tests/pipelines/beam/flink/jars
+	$(BIN)/python -m pytest tests/pipelines/beam/test_flink.py
 
-tests/flink/jars: tests/flink/pom.xml
+tests/pipelines/beam/flink/jars: tests/pipelines/beam/flink/pom.xml
 	mvn -q -B -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=jars
 	touch $@
 

@@ -6,18 +6,19 @@ import statistics
 from pathlib import Path
 
 from benchmarks.measure import ROUNDS, Row, command, program, took
-from preprocess.dataset import DataSet, open_dataset
-from preprocess.decoding import resize_film
-from preprocess.helper import Task
+from preprocess.dataset.reader import DataSet, open_dataset
+from preprocess.images.film_task import FilmTask
+from preprocess.images.make_image import make_image
 
 PATIENTS, STEPS, BATCH = 80, 20, 32
 IMPORTS = """
 import gc
 import pipelines.preprocess_and_train, pipelines.preprocess, pipelines.verify, pipelines.report
 import trainer.gpu_model, trainer.tpu_model
-from trainer.startup import import_tensorflow
+from trainer.runtime.startup import import_tensorflow
 import_tensorflow()
-import trainer.session, pipelines.page.images, pipelines.page.model, pipelines.page.render
+import trainer.session
+from pipelines.report_page import render, thumbnails, trained_model
 gc.freeze()
 """
 
@@ -60,7 +61,7 @@ def _once(sample: Path, folder: Path) -> tuple[float, float, float, float]:
 def _decode(sample: Path, data: DataSet) -> None:
     parameters, canvas = data.manifest["parameters"], data.manifest["canvas"]
     for row in data.read_rows():
-        resize_film(Task(
+        make_image(FilmTask(
             str(sample / row.source_file), (row.source_height, row.source_width),
             (canvas["height"], canvas["width"]), data.size, parameters["resample"], parameters["max_pixels"],
         ))  # fmt: skip

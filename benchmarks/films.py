@@ -12,8 +12,8 @@ import numpy as np
 
 from pipelines.sample.breast import synthesize_film
 from pipelines.sample.dicom_files import FULL, write_dicom
-from preprocess import schema
-from preprocess.resize import Size
+from preprocess.contract import schema
+from preprocess.contract.schema import Size
 
 SMALLEST, LARGEST = (3256, 1531), (7111, 5431)
 COUNT = 16

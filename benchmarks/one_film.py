@@ -10,11 +10,12 @@ import numpy as np
 from benchmarks import films, peers
 from benchmarks.measure import Row, Times, side_by_side
 from benchmarks.processes import InTurn
-from preprocess.decoding import resize_film
-from preprocess.example import LabelledImage, encode_example, encode_png
-from preprocess.helper import Task
-from preprocess.images import open_film
-from preprocess.pixels import MAX_PIXELS
+from preprocess.contract.example import LabelledImage, encode_example
+from preprocess.contract.png import encode_png
+from preprocess.images.film_task import FilmTask
+from preprocess.images.formats import open_film
+from preprocess.images.make_image import make_image
+from preprocess.images.pixels import MAX_PIXELS
 
 FRESH = 32 << 20
 """From so many bytes on, malloc asks the system for fresh memory, whatever was freed before."""
@@ -51,7 +52,7 @@ def resized(path: Path, method: str) -> np.ndarray:
     with path.open("rb") as stream:
         film = open_film(stream)
         size = film.height, film.width
-    return resize_film(Task(str(path), size, films.CANVAS, films.OUT, method, MAX_PIXELS))
+    return make_image(FilmTask(str(path), size, films.CANVAS, films.OUT, method, MAX_PIXELS))
 
 
 def _compare(paths: list[Path]) -> Times:

@@ -7,7 +7,7 @@ import numpy as np
 import pydicom
 from PIL import Image
 
-from preprocess.resize import Size
+from preprocess.contract.schema import Size
 
 
 def read(path: Path) -> bytes:

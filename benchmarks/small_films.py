@@ -7,11 +7,11 @@ from pathlib import Path
 from benchmarks import films, one_film
 from benchmarks.job import JobRun, run_job
 from benchmarks.measure import ROUNDS, Row, side_by_side
-from pipelines.inputs import list_films, read_descriptions
-from preprocess import schema
-from preprocess.cases import gather
-from preprocess.locate import FileIndex
-from preprocess.plan import Selection, make_plan
+from pipelines.preparation.inputs import list_films, read_descriptions
+from preprocess.cases.descriptions import group_by_mammogram
+from preprocess.cases.locate import FileIndex
+from preprocess.cases.plan import Selection, make_plan
+from preprocess.contract import schema
 
 FEW, SOME, MANY = 100, 1600, 3103
 SMALLER = 10
@@ -65,7 +65,7 @@ def _matching(download: films.Download) -> Row:
             for row in read_descriptions([f"{download.root}/{name}.csv"], split)
         )
         index = FileIndex(list_films(f"{download.root}/films", "/nowhere"))
-        plan = make_plan(gather(rows), index, Selection())
+        plan = make_plan(group_by_mammogram(rows), index, Selection())
         if plan.matched != download.count:
             raise SystemExit(f"{plan.matched} of {download.count} cases were matched")
 

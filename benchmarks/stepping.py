@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.measure import Times, side_by_side
-from preprocess import schema
-from trainer.images import ImageSet, statistics_of
+from preprocess.contract import schema
+from trainer.data.image_set import ImageSet, compute_statistics
 from trainer.options import AUTO, Settings
-from trainer.startup import import_tensorflow
+from trainer.runtime.startup import import_tensorflow
 
 if TYPE_CHECKING:
     import keras
 
-    from trainer.training import Training
+    from trainer.loop.training import Training
 
 STEPS = 8  # a turn of `our_loop` and of `keras_fit`
 FEW_STEPS = 3  # a turn of what is compared within one process
@@ -37,10 +37,10 @@ def smooth_images(count: int, seed: int = 0) -> ImageSet:
 
 
 def make_model(images: ImageSet, settings: Settings) -> "keras.Model":
-    from trainer.model import build_model
+    from trainer.network.tutorial import build_model
 
     return build_model(
-        settings.size, settings.channels, settings.categories, statistics_of(images.pixels), settings.dropout,
+        settings.size, settings.channels, settings.categories, compute_statistics(images.pixels), settings.dropout,
         settings.seed, settings.precision,
     )  # fmt: skip
 
@@ -48,8 +48,9 @@ def make_model(images: ImageSet, settings: Settings) -> "keras.Model":
 def make_training(images: ImageSet, compiled: bool = False) -> "Training":
     """As the trainers make it on a CPU; `compiled` by XLA, as they do not."""
     import_tensorflow()
-    from trainer.devices import find_cpu
-    from trainer.training import Training, make_optimizer
+    from trainer.loop.training import Training
+    from trainer.network.optimizer import make_optimizer
+    from trainer.runtime.devices import find_cpu
 
     devices = dataclasses.replace(find_cpu(), compiled=compiled)
     settings = Settings("", precision=devices.precision(AUTO))
@@ -80,7 +81,7 @@ def keras_fit(turns: Iterator[None]) -> None:
     import tensorflow as tf
 
     images, settings = smooth_images(IMAGES), Settings("")
-    statistics, layers = statistics_of(images.pixels), keras.layers
+    statistics, layers = compute_statistics(images.pixels), keras.layers
     model = keras.Sequential(
         [
             keras.Input((*settings.size, settings.channels)),
@@ -132,7 +133,7 @@ def with_and_without_xla() -> Times:
 def chosen_precision() -> str:
     """What the trainers compute in here."""
     import_tensorflow()
-    from trainer.devices import find_cpu
+    from trainer.runtime.devices import find_cpu
 
     return find_cpu().precision(AUTO)
 
@@ -150,15 +151,15 @@ def traces() -> int:
 def evaluation_seconds(count: int) -> float:
     """How long images take to be predicted and judged, the tracing of the model's first call included."""
     import_tensorflow()
-    from preprocess.log import Log
-    from trainer import metrics
-    from trainer.devices import find_cpu
-    from trainer.evaluation import predict
+    from preprocess.runtime.log import Log
+    from trainer.results import metrics
+    from trainer.results.evaluation import predict
+    from trainer.runtime.devices import find_cpu
 
     images, devices = smooth_images(count), find_cpu()
     settings = Settings("", precision=devices.precision(AUTO))
     model = make_model(images, settings)
     begin = time.perf_counter()
     found = predict(model, images, settings.batch_size, devices, Log(), lambda: None)
-    metrics.judge(images.labels, found.logits, found.probabilities, images.names)
+    metrics.compute_metrics(images.labels, found.logits, found.probabilities, images.names)
     return time.perf_counter() - begin

@@ -8,18 +8,19 @@ from pathlib import Path
 from benchmarks import stepping
 from benchmarks.measure import Row, command, program, side_by_side, took
 from benchmarks.processes import InTurn, apart
-from preprocess import schema
-from preprocess.example import LabelledImage, encode_example, encode_png
-from preprocess.log import Log
-from preprocess.records import frame
-from trainer.images import ImageSet
-from trainer.png_folder import read_folder
-from trainer.record_files import read_record_files
+from preprocess.contract import schema
+from preprocess.contract.example import LabelledImage, encode_example
+from preprocess.contract.png import encode_png
+from preprocess.contract.tfrecord import frame
+from preprocess.runtime.log import Log
+from trainer.data.image_set import ImageSet
+from trainer.data.png_folder import read_folder
+from trainer.data.record_files import read_record_files
 
 TRAIN, TEST = 2458, 643
 SIZE, CATEGORIES = (schema.IMAGE_HEIGHT, schema.IMAGE_WIDTH), len(schema.DENSITIES)
 STARTS = 3
-IMPORT = "from trainer.startup import import_tensorflow; import_tensorflow()"
+IMPORT = "from trainer.runtime.startup import import_tensorflow; import_tensorflow()"
 
 
 def run(folder: Path) -> list[Row]:

@@ -12,10 +12,10 @@ from benchmarks import films
 from benchmarks.job import JobRun, run_job
 from benchmarks.measure import ROUNDS, Row, took
 from benchmarks.processes import in_two_processes
-from preprocess.films import measure, prepare
-from preprocess.pixels import MAX_PIXELS
-from preprocess.plan import Film
-from preprocess.recipe import Recipe
+from preprocess.cases.plan import Film
+from preprocess.dataset.recipe import Recipe
+from preprocess.images.pixels import MAX_PIXELS
+from preprocess.job.films import measure, prepare
 
 FEW, MANY = 400, 3103
 

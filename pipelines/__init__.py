@@ -1,1 +1,11 @@
-"""Commands: one file, one command; each parses, builds, runs and reports."""
+"""The commands: one module for each, and packages with their parts.
+
+    make_sample            synthetic films and case descriptions       uses `sample`
+    preprocess             films -> data set (a Beam job)              uses `preparation`, `beam`
+    verify                 checks a data set
+    report                 data set and models -> one HTML page        uses `report_page`
+    vertex                 trains on Vertex AI                         uses `vertex_ai`
+    preprocess_and_train   runs the commands one after the other       uses `chain`
+
+May import `preprocess` and `trainer`; neither imports `pipelines`.
+"""

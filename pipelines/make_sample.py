@@ -10,14 +10,15 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 
-from pipelines.inputs import read_descriptions
+from pipelines.preparation.inputs import read_descriptions
 from pipelines.sample import descriptions, dicom_files
 from pipelines.sample.breast import synthesize_film
-from preprocess import schema, storage
-from preprocess.cases import gather, name_fault, path_fault
-from preprocess.command import exit_status, leave
-from preprocess.errors import InputError
-from preprocess.log import Log
+from preprocess.cases.descriptions import group_by_mammogram, name_fault, path_fault
+from preprocess.contract import schema
+from preprocess.files import storage
+from preprocess.runtime.command import exit_process, run_command
+from preprocess.runtime.errors import InputError
+from preprocess.runtime.log import Log
 
 NOTICE_FILE = "SYNTHETIC.txt"
 NOTICE = """\
@@ -35,7 +36,7 @@ class FilmJob:
     """One film to write, with its crops and masks: what a worker process is handed."""
 
     root: str
-    case: str
+    mammogram_id: str
     image_path: str
     density: int
     side: str
@@ -48,7 +49,7 @@ class FilmJob:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status: 0 done, 2 wrong input."""
     options = _parser().parse_args(argv)
-    return exit_status(lambda: run(options, Log()))
+    return run_command(lambda: run(options, Log()))
 
 
 def run(options: argparse.Namespace, log: Log) -> None:
@@ -61,25 +62,25 @@ def run(options: argparse.Namespace, log: Log) -> None:
     if options.from_csv:
         jobs = _jobs_from_csv(options, root)
     else:
-        cases = descriptions.make_cases(options.patients, options.seed)
-        jobs = _jobs_of(cases, options, root)
+        mammograms = descriptions.make_mammograms(options.patients, options.seed)
+        jobs = _jobs_of(mammograms, options, root)
     _clear(root)
     storage.write(storage.join(root, NOTICE_FILE), NOTICE.encode())
     if not options.from_csv:
         for kind in descriptions.HEADERS:
             for split in schema.SPLITS:
-                chosen = [case for case in cases if (case.kind, case.split) == (kind, split)]
+                chosen = [m for m in mammograms if (m.kind, m.split) == (kind, split)]
                 table = descriptions.csv_text(kind, chosen).encode()
                 storage.write(storage.join(root, descriptions.csv_name(kind, split)), table)
     _write_films(jobs, log)
-    log.say(
+    log.info(
         f"{len(jobs):,} synthetic films in {options.output}. The job on them:\n\n{_next_command(options, len(jobs))}"
     )
 
 
 def write_film(job: FilmJob) -> None:
     """Synthesizes one film and writes it, and a crop and a mask for each abnormality."""
-    digest = hashlib.sha256(job.case.encode()).digest()
+    digest = hashlib.sha256(job.mammogram_id.encode()).digest()
     rng = np.random.default_rng([job.seed, *digest[:16]])
     smaller = 1 if job.full_size else SMALLER
     height = int(np.clip(rng.normal(*TYPICAL_HEIGHT), *HEIGHTS))
@@ -87,8 +88,8 @@ def write_film(job: FilmJob) -> None:
     size = (height // smaller, width // smaller)
     pixels = synthesize_film(size, job.density, job.side, job.view, rng)
     _, study, series, _ = job.image_path.split("/")
-    path = dicom_files.descriptive_path(job.case, study, series, dicom_files.FULL)
-    dicom_files.write_dicom(storage.join(job.root, path), pixels, job.case, study, series, dicom_files.FULL)
+    path = dicom_files.descriptive_path(job.mammogram_id, study, series, dicom_files.FULL)
+    dicom_files.write_dicom(storage.join(job.root, path), pixels, job.mammogram_id, study, series, dicom_files.FULL)
     for number in range(1, job.abnormalities + 1):
         _write_abnormality(job, number, pixels, rng)
 
@@ -100,11 +101,11 @@ def _write_abnormality(job: FilmJob, number: int, pixels: np.ndarray, rng: np.ra
     crop = pixels[top : top + extent, left : left + extent]
     mask = np.zeros(pixels.shape, np.uint8)
     mask[top : top + extent, left : left + extent] = 255
-    case = f"{job.case}_{number}"
-    study, series = (descriptions.uid(job.case, number, name) for name in ("study", "series"))
+    folder = f"{job.mammogram_id}_{number}"
+    study, series = (descriptions.uid(job.mammogram_id, number, name) for name in ("study", "series"))
     for image, description, file in ((mask, dicom_files.MASK, 1), (crop, dicom_files.CROP, 2)):
-        path = storage.join(job.root, dicom_files.descriptive_path(case, study, series, description, file))
-        dicom_files.write_dicom(path, image, case, study, series, description)
+        path = storage.join(job.root, dicom_files.descriptive_path(folder, study, series, description, file))
+        dicom_files.write_dicom(path, image, folder, study, series, description)
 
 
 def _write_films(jobs: Sequence[FilmJob], log: Log) -> None:
@@ -114,24 +115,36 @@ def _write_films(jobs: Sequence[FilmJob], log: Log) -> None:
             written.result()
 
 
-def _jobs_of(cases: Sequence[descriptions.SampleCase], options: argparse.Namespace, root: str) -> list[FilmJob]:
+def _jobs_of(
+    mammograms: Sequence[descriptions.SampleMammogram], options: argparse.Namespace, root: str
+) -> list[FilmJob]:
     return [
-        FilmJob(root, c.case, c.image_path, c.density, c.side, c.view, c.abnormalities, options.seed, options.full_size)
-        for c in cases
-        if c.has_file
+        FilmJob(
+            root,
+            m.mammogram_id,
+            m.image_path,
+            m.density,
+            m.side,
+            m.view,
+            m.abnormalities,
+            options.seed,
+            options.full_size,
+        )
+        for m in mammograms
+        if m.has_file
     ]
 
 
 def _jobs_from_csv(options: argparse.Namespace, root: str) -> list[FilmJob]:
     """One film for every mammogram that real case descriptions name, whatever its density."""
-    named = gather(read_descriptions(options.from_csv, schema.TRAIN))
+    named = group_by_mammogram(read_descriptions(options.from_csv, schema.TRAIN))
     for mammogram in named:
-        if fault := path_fault(mammogram.image_path) or name_fault("case name", mammogram.case):
-            raise InputError(f"no film can be made for {mammogram.case!r}: {fault}")
+        if fault := path_fault(mammogram.image_path) or name_fault("mammogram ID", mammogram.mammogram_id):
+            raise InputError(f"no film can be made for {mammogram.mammogram_id!r}: {fault}")
     return [
         FilmJob(
             root,
-            m.case,
+            m.mammogram_id,
             m.image_path,
             int(m.density) if m.density.isdecimal() else 0,
             m.side,
@@ -185,4 +198,4 @@ def _patients(text: str) -> int:
 
 
 if __name__ == "__main__":
-    leave(main())
+    exit_process(main())

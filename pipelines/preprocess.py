@@ -1,4 +1,4 @@
-"""Mammograms in, training set out: `python -m pipelines.preprocess --help`."""
+"""Makes a data set from mammograms and case descriptions: `python -m pipelines.preprocess --help`."""
 
 import argparse
 import dataclasses
@@ -9,75 +9,81 @@ from collections.abc import Sequence
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines import options as command_line
-from pipelines import runners
-from pipelines.beam_job import one_line, run_job
-from pipelines.inputs import list_films, read_descriptions
-from pipelines.rehearsal import rehearse
-from pipelines.summary import Outcome, table
-from preprocess import publication, publish, schema, storage
-from preprocess.cases import gather
-from preprocess.command import exit_status, leave
-from preprocess.dataset import open_dataset
-from preprocess.errors import InputError, RunFailed
-from preprocess.locate import FileIndex
-from preprocess.locking import locked
-from preprocess.log import Log
-from preprocess.plan import Plan, make_plan
-from preprocess.recipe import Recipe
-from preprocess.resize import Size
-from preprocess.transforms import LargestSize, MeasureFilms, PrepareImages, WriteDataset
+from pipelines.beam import runners
+from pipelines.beam.run_job import beam_errors, run_job
+from pipelines.preparation import options as command_line
+from pipelines.preparation.dry_run import dry_run
+from pipelines.preparation.inputs import list_films, read_descriptions
+from pipelines.preparation.summary import Outcome, format_outcome
+from preprocess.cases.descriptions import group_by_mammogram
+from preprocess.cases.locate import FileIndex
+from preprocess.cases.plan import Plan, make_plan
+from preprocess.contract import schema
+from preprocess.contract.schema import Size
+from preprocess.dataset import assemble
+from preprocess.dataset.manifest import output_files, read_manifest
+from preprocess.dataset.publish import recover
+from preprocess.dataset.reader import open_dataset
+from preprocess.dataset.recipe import Recipe
+from preprocess.files import storage
+from preprocess.files.lock import locked
+from preprocess.job.transforms import LargestSize, MeasureFilms, PrepareImages, WriteDataset
+from preprocess.runtime.command import exit_process, run_command
+from preprocess.runtime.errors import InputError, RunFailed
+from preprocess.runtime.log import Log
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status: 0 done, 1 no data set, 2 wrong input, 130 or 143 told to end."""
-    return exit_status(lambda: run(argv, Log()))
+    """Runs the command; returns its exit status, see `run_command`."""
+    return run_command(lambda: run(argv, Log()))
 
 
 def run(argv: Sequence[str] | None, log: Log) -> None:
-    """Parses, plans, runs and reports.
+    """Parses the options, plans, runs the job, and prints a table of the result.
 
     Raises:
         InputError: the run cannot start.
-        RunFailed: it started and no data set came of it.
+        RunFailed: the run made no data set.
     """
     options, beam_options = command_line.parse(argv)
     _set_log_level(runners.is_local(beam_options))
-    input_root, output_root = storage.absolute(options.input), storage.absolute(options.output)
-    plan = _plan(options, input_root, output_root)
+    output_root = options.output
+    plan = _plan(options)
     if options.dry_run:
-        log.say(table(rehearse(plan, input_root, options.canvas, options.max_pixels, log)))
+        log.info(format_outcome(dry_run(plan, options.input, options.canvas, options.max_pixels, log)))
         return
-    runners.settle_workers(beam_options, plan.films)
-    with locked(output_root, "--output") as lock, storage.about_output(output_root):
+    runners.choose_worker_count(beam_options, plan.films)
+    with locked(output_root, "--output") as lock, storage.output_errors(output_root):
         recipe = command_line.recipe_of(options, plan, lock)
         if _is_finished(recipe, options.force):
-            log.say(f"{output_root} already holds this data set, made with the same input and options; nothing to do\n")
+            log.info(
+                f"{output_root} already holds this data set, made with the same input and options; nothing to do\n"
+            )
         elif template := runners.template_of(beam_options):
-            with one_line(beam_options):
-                _pipeline(plan, dataclasses.replace(recipe, lock=""), options.canvas, beam_options).run()
-            log.say(f"the job is described in {template} and has not run; start it on Dataflow")
+            with beam_errors(beam_options):
+                _pipeline(plan, dataclasses.replace(recipe, lock_token=""), options.canvas, beam_options).run()
+            log.info(f"the job is described in {template} and has not run; start it on Dataflow")
             return
         else:
             _make(plan, recipe, options.canvas, beam_options, log)
         outcome = _read_outcome(recipe, plan)
-    log.say(table(outcome))
-    log.say("\n" + "\n".join(recipe.final(name) for name in schema.OUTPUTS))
+    log.info(format_outcome(outcome))
+    log.info("\n" + "\n".join(recipe.final(name) for name in schema.OUTPUTS))
 
 
-def _plan(options: argparse.Namespace, input_root: str, output_root: str) -> Plan:
+def _plan(options: argparse.Namespace) -> Plan:
     train = read_descriptions(options.train_csv, schema.TRAIN)
     test = read_descriptions(options.test_csv, schema.TEST)
-    mammograms = gather(itertools.chain(train, test))
-    index = FileIndex(list_films(input_root, output_root))
-    return make_plan(mammograms, index, command_line.selection_of(options))
+    mammograms = group_by_mammogram(itertools.chain(train, test))
+    index = FileIndex(list_films(options.input, options.output))
+    return make_plan(mammograms, index, command_line.parameters_of(options).selection)
 
 
 def build(pipeline: beam.Pipeline, plan: Plan, recipe: Recipe, canvas: Size | None) -> None:
-    """The job: measure the films, find the canvas, prepare the images, write the data set."""
+    """Builds the job: measure the films, find the canvas, prepare the images, write the data set."""
     planned = pipeline | "PlannedFilms" >> beam.Create(plan.films, reshuffle=False)
     known = pipeline | "KnownOmissions" >> beam.Create(plan.omissions, reshuffle=False)
-    measured, unmeasured = planned | "MeasureFilms" >> MeasureFilms(recipe.input_root, recipe.max_pixels)
+    measured, unmeasured = planned | "MeasureFilms" >> MeasureFilms(recipe.input_root, recipe.parameters.max_pixels)
     if canvas is None:
         size = measured | "LargestSize" >> LargestSize()
     else:
@@ -88,7 +94,7 @@ def build(pipeline: beam.Pipeline, plan: Plan, recipe: Recipe, canvas: Size | No
 
 
 def _set_log_level(local: bool) -> None:
-    """Beam's messages of a distant runner are news; those of the local one's start-up are not."""
+    """Sets Beam's log level: INFO for remote runners, WARNING for the local one."""
     logging.basicConfig(level=logging.WARNING if local else logging.INFO)
     if local:
         logging.getLogger("apache_beam.runners.portability.local_job_service").setLevel(logging.ERROR)
@@ -101,71 +107,68 @@ def _pipeline(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: Pip
 
 
 def _make(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: PipelineOptions, log: Log) -> None:
-    """Runs the job; the data set is published when this returns.
+    """Runs the job. When this returns, the data set is published.
 
     Raises:
         RunFailed: the job failed, or too many mammograms were rejected.
     """
-    if found := publish.count_staged(recipe):
-        log.say(f"{found:,} images are there from a run that was broken off")
-    often = 1.0 if storage.is_local(recipe.output_root) else 10.0
-    with log.watch("preparing images", len(plan.films), lambda: publish.count_staged(recipe), often) as bar:
-        with one_line(beam_options):
+    if found := assemble.count_staged(recipe):
+        log.info(f"{found:,} images are there from an interrupted run")
+    interval = 1.0 if storage.is_local(recipe.output_root) else 10.0
+    with log.watch("preparing images", len(plan.films), lambda: assemble.count_staged(recipe), interval) as bar:
+        with beam_errors(beam_options):
             pipeline = _pipeline(plan, recipe, canvas, beam_options)
         run_job(pipeline, beam_options)
-        refusal = publish.read_refusal(recipe)
+        refusal = assemble.read_refusal(recipe)
         if refusal is None:
             bar.settle(sum(open_dataset(recipe.output_root).counts.values()))
     if refusal:
-        listed = publish.refused_omissions_file(recipe)
+        listed = assemble.refused_omissions_file(recipe)
         if listed == recipe.final(schema.OMISSIONS_FILE):
             storage.delete_folder(recipe.staging_root)
         raise RunFailed(
-            f"no data set is published: {refusal.reason}; see {listed}, then mend the input or allow more with "
+            f"no data set is published: {refusal.refusal}; see {listed}, then correct the input or allow more with "
             f"--max_rejected"
         )
 
 
 def _is_finished(recipe: Recipe, force: bool) -> bool:
-    """Whether the output root holds this very data set, perhaps since just now.
+    """Whether the output root contains this data set, after an interrupted publication of it was completed.
 
     Raises:
-        InputError: it holds another one, or files that no run of this job left there.
+        InputError: it contains another data set, or files that this job did not write.
     """
     root = recipe.output_root
-    if publication.recover(recipe):
+    if recover(recipe):
         return True
-    manifest = publication.read_manifest(root)
+    manifest = read_manifest(root)
     if manifest is None:
-        if found := publication.output_files(root):
+        if found := output_files(root):
             raise InputError(
-                f"{root}: holds {found[0]} but no {schema.MANIFEST_FILE}, so this job did not make it; "
+                f"{root}: contains {found[0]} but no {schema.MANIFEST_FILE}, so this job did not make it; "
                 f"move it away or choose another --output"
             )
         return False
     if not force and manifest["fingerprint"] != recipe.fingerprint:
         raise InputError(
-            f"{root}: holds a data set made from other input or with other options; "
+            f"{root}: contains a data set made from other input or with other options; "
             f"choose another --output, or --force to replace it"
         )
     if not force:
-        storage.delete_folder(recipe.staging_root)  # a run was killed while it cleared it away
+        storage.delete_folder(recipe.staging_root)  # a run was killed while it deleted this folder
     return not force
 
 
 def _read_outcome(recipe: Recipe, plan: Plan) -> Outcome:
-    """The outcome of a finished data set, read from its own files."""
+    """Reads the outcome from the files of the finished data set."""
     data = open_dataset(recipe.output_root)
     return Outcome(
         counts=data.counts,
         omissions=data.read_omissions(),
         canvas=(data.manifest["canvas"]["height"], data.manifest["canvas"]["width"]),
-        named=plan.named,
-        matched=plan.matched,
-        spare=len(plan.spare),
-        overlap=len(plan.overlap),
+        totals=plan.totals,
     )
 
 
 if __name__ == "__main__":
-    leave(main())
+    exit_process(main())

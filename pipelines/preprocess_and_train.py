@@ -4,17 +4,19 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 
-from pipelines import options as preparation
-from pipelines.stages import Stage, describe, run_stages
+from pipelines.chain.stages import Stage, describe, run_stages
+from pipelines.preparation import options as preparation
 from pipelines.vertex_ai.options import add_vertex_options
-from preprocess import schema, storage
-from preprocess.command import exit_status, leave
-from preprocess.errors import InputError
-from preprocess.log import Log
-from preprocess.stores.gcs import SCHEME
+from preprocess.contract import schema
+from preprocess.files import storage
+from preprocess.runtime.arguments import HelpFormatter
+from preprocess.runtime.command import exit_process, run_command
+from preprocess.runtime.errors import InputError
+from preprocess.runtime.log import Log
 from trainer import options as training
 from trainer.tpu_model import add_tpu_options
 
@@ -26,7 +28,7 @@ MODEL_DIR_FLAGS = {"--model_dir", "--job-dir", "--job_dir"}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status, that of the stage that failed."""
-    return exit_status(lambda: run(argv, Log()))
+    return run_command(lambda: run(argv, Log()))
 
 
 def run(argv: Sequence[str] | None, log: Log) -> None:
@@ -41,10 +43,10 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     options = _parse(words)
     stages = plan(options, words)
     if options.dry_run:
-        log.say(describe(stages))
+        log.info(describe(stages))
         return
     run_stages(stages, log)
-    log.say(f"\nlook at {storage.join(options.output, schema.REPORT_FILE)}")
+    log.info(f"\nlook at {storage.join(options.output, schema.REPORT_FILE)}")
 
 
 def plan(options: argparse.Namespace, words: Sequence[str]) -> list[Stage]:
@@ -59,7 +61,7 @@ def plan(options: argparse.Namespace, words: Sequence[str]) -> list[Stage]:
     for_tpu, rest = split_words(rest, _flags(add_tpu_options))
     for_vertex, rest = split_words(rest, _flags(add_vertex_options))
     _, for_data = split_words(rest, OWN_FLAGS | MODEL_DIR_FLAGS)
-    parameters = preparation.parameters_of(options)
+    parameters = asdict(preparation.parameters_of(options))
     folders = _model_folders(options)
     stages = [Stage("preprocess", "pipelines.preprocess", for_data), Stage("verify", "pipelines.verify", [output])]
     for trainer, folder in folders.items():
@@ -129,7 +131,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
         description="Prepares a data set, verifies it, trains and judges density classifiers on it, and writes a page. "
         "A run that was stopped goes on where it was when it is started again.",
         epilog=preparation.EPILOG,
-        formatter_class=training.Defaults,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -168,7 +170,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
 
 def _check_cloud(options: argparse.Namespace) -> None:
     for flag, path in (("--output", options.output), ("--model_dir", options.model_dir)):
-        if not path.startswith(SCHEME):
+        if not storage.is_gcs(path):
             raise InputError(f"{flag} {path}: Vertex AI does not see it; name a gs:// folder")
     machine = options.training_machine or options.accelerator or options.tpu_topology or options.image
     if options.trainer == BOTH and machine:
@@ -186,4 +188,4 @@ def _flags(add_options: Callable[[argparse.ArgumentParser], None]) -> set[str]:
 
 
 if __name__ == "__main__":
-    leave(main())
+    exit_process(main())

@@ -3,16 +3,17 @@
 import argparse
 from collections.abc import Sequence
 
-from preprocess import schema, storage
-from preprocess.command import exit_status, leave
-from preprocess.dataset import open_dataset
-from preprocess.errors import InputError
-from preprocess.log import Log
+from preprocess.contract import schema
+from preprocess.dataset.reader import open_dataset
+from preprocess.files import storage
+from preprocess.runtime.command import exit_process, run_command
+from preprocess.runtime.errors import InputError
+from preprocess.runtime.log import Log
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status: 0 done, 2 wrong input."""
-    return exit_status(lambda: run(argv, Log()))
+    return run_command(lambda: run(argv, Log()))
 
 
 def run(argv: Sequence[str] | None, log: Log) -> None:
@@ -23,9 +24,11 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     """
     options = _parser().parse_args(argv)
     data = open_dataset(options.output)
-    from pipelines.page.images import read_images  # drawing is slow to import: what is wrong so far is said before
-    from pipelines.page.model import read_model
-    from pipelines.page.render import render
+    from pipelines.report_page.render import render
+    from pipelines.report_page.thumbnails import (
+        read_images,  # drawing is slow to import: what is wrong so far is said before
+    )
+    from pipelines.report_page.trained_model import read_model
 
     models = [read_model(path) for path in options.model_dir]
     page = render(options.output, data, read_images(data, log), data.read_omissions(), models).encode()
@@ -34,9 +37,9 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
         storage.write(target, page)
     except OSError as error:
         raise InputError(
-            f"{target}: cannot be written ({storage.reason(error)}); name another file with --html"
+            f"{target}: cannot be written ({storage.error_message(error)}); name another file with --html"
         ) from error
-    log.say(f"{target}: {len(page) / 1e6:.1f} MB, {sum(data.counts.values()):,} images, {len(models)} models")
+    log.info(f"{target}: {len(page) / 1e6:.1f} MB, {sum(data.counts.values()):,} images, {len(models)} models")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,4 +56,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    leave(main())
+    exit_process(main())

@@ -3,17 +3,17 @@
 import argparse
 from collections.abc import Sequence
 
-from pipelines.summary import printable
-from preprocess.command import exit_status, leave
-from preprocess.dataset import open_dataset
-from preprocess.errors import RunFailed
-from preprocess.log import Log
-from preprocess.verification import verify
+from preprocess.dataset.reader import open_dataset
+from preprocess.dataset.verify import verify
+from preprocess.runtime.command import exit_process, run_command
+from preprocess.runtime.errors import RunFailed
+from preprocess.runtime.log import Log
+from preprocess.runtime.text import printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status: 0 nothing is wrong, 1 something is, 2 no data set is there."""
-    return exit_status(lambda: run(argv, Log()))
+    return run_command(lambda: run(argv, Log()))
 
 
 def run(argv: Sequence[str] | None, log: Log) -> None:
@@ -26,7 +26,7 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     data = open_dataset(_parser().parse_args(argv).output)
     faults = verify(data, log)
     for fault in faults:
-        log.say(f"{printable(fault.file)}: {printable(fault.what)}")
+        log.info(f"{printable(fault.file)}: {printable(fault.what)}")
     if faults:
         files = len({fault.file for fault in faults})
         raise RunFailed(
@@ -34,7 +34,7 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
             f"named above; copy these files again, or make the data set again with --force"
         )
     images = sum(data.counts.values())
-    log.say(f"{data.root}: {images:,} images in {len(data.files):,} files are what the manifest says, PNG for record")
+    log.info(f"{data.root}: {images:,} images in {len(data.files):,} files are what the manifest says, PNG for record")
 
 
 def _plural(word: str, count: int) -> str:
@@ -52,4 +52,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    leave(main())
+    exit_process(main())

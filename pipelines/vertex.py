@@ -14,19 +14,18 @@ from pipelines.vertex_ai import trainer_package
 from pipelines.vertex_ai.options import add_vertex_options
 from pipelines.vertex_ai.service import Jobs, read_log, word
 from pipelines.vertex_ai.trainer_package import GPU, TPU
-from preprocess import storage
-from preprocess.command import exit_status, leave
-from preprocess.errors import InputError
-from preprocess.log import Log
-from preprocess.stores.gcs import SCHEME, bucket_of
-from trainer.options import Defaults
+from preprocess.files import storage
+from preprocess.runtime.arguments import HelpFormatter
+from preprocess.runtime.command import exit_process, run_command
+from preprocess.runtime.errors import InputError
+from preprocess.runtime.log import Log
 
 CONSOLE = "https://console.cloud.google.com"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status, see `preprocess.command`."""
-    return exit_status(lambda: run(argv, Log()))
+    return run_command(lambda: run(argv, Log()))
 
 
 def run(argv: Sequence[str] | None, log: Log) -> None:
@@ -45,27 +44,27 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
         raise InputError(f"{rest[0]!r} belongs to no option of {options.command}; --help lists them")
     jobs = Jobs(options.project, options.region, options.api_endpoint)
     if options.command == "status":
-        log.say(_status(jobs.get(options.job)))
+        log.info(_status(jobs.get(options.job)))
     elif options.command == "cancel":
         jobs.cancel(options.job)
-        log.say(f"{jobs.full_name(options.job)}: asked to stop; a training keeps its last step")
+        log.info(f"{jobs.full_name(options.job)}: asked to stop; a training keeps its last step")
     else:
         for line in read_log(options.project, _number(options.job), options.logging_endpoint):
-            log.say(line)
+            log.info(line)
 
 
 def _submit(options: argparse.Namespace, rest: Sequence[str], log: Log) -> None:
     model_dir = options.model_dir.rstrip("/")
-    for flag, path in (("--model_dir", model_dir), ("--staging", options.staging or SCHEME)):
-        if not path.startswith(SCHEME):
+    for flag, path in (("--model_dir", model_dir), ("--staging", options.staging or storage.GCS_SCHEME)):
+        if not storage.is_gcs(path):
             raise InputError(f"{flag} {path}: Vertex AI does not see it; name a gs:// folder")
-    staging = options.staging.rstrip("/") or storage.join(bucket_of(model_dir), "vertex-staging")
+    staging = options.staging.rstrip("/") or storage.join(storage.bucket_of(model_dir), "vertex-staging")
     arguments = [f"--model_dir={model_dir}", *rest]
     used = import_module(f"trainer.{options.trainer}_model").check(arguments)
     if used[0] != model_dir:
         raise InputError(f"--model_dir {model_dir}, and among the trainer's options {used[0]}; name one")
     for path in used:
-        if not path.startswith(SCHEME):
+        if not storage.is_gcs(path):
             raise InputError(f"{path}: Vertex AI does not see it; name a gs:// path")
     name = options.display_name or f"breast-density {options.trainer}_model"
     with tempfile.TemporaryDirectory() as folder:
@@ -73,13 +72,13 @@ def _submit(options: argparse.Namespace, rest: Sequence[str], log: Log) -> None:
         target = storage.join(staging, f"{content}/{package.name}")
         job = vertex_job.describe(options, name, target, arguments, model_dir)
         if options.dry_run:
-            log.say(vertex_job.as_json(job))
+            log.info(vertex_job.as_json(job))
             return
         storage.check_writable(staging, "--staging")
         storage.upload(str(package), target)
     jobs = Jobs(options.project, options.region, options.api_endpoint)
     created = jobs.create(job)
-    log.say(f"{created.name}\n{_links(created.name, options, model_dir)}")
+    log.info(f"{created.name}\n{_links(created.name, options, model_dir)}")
     if options.wait:
         jobs.wait(created.name, options.poll_seconds, log)
 
@@ -96,7 +95,7 @@ def _links(name: str, options: argparse.Namespace, model_dir: str) -> str:
     pages = {
         "job": f"vertex-ai/locations/{options.region}/training/{_number(name)}?project={options.project}",
         "logs": f"logs/query;query={query}?project={options.project}",
-        "model": f"storage/browser/{quote(model_dir.removeprefix(SCHEME))}?project={options.project}",
+        "model": f"storage/browser/{quote(model_dir.removeprefix(storage.GCS_SCHEME))}?project={options.project}",
     }
     return "\n".join(f"{what:5} {CONSOLE}/{page}" for what, page in pages.items())
 
@@ -111,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     submit = commands.add_parser(
-        "submit", formatter_class=Defaults, allow_abbrev=False, help="build, upload and start a training",
+        "submit", formatter_class=HelpFormatter, allow_abbrev=False, help="build, upload and start a training",
         epilog="All other options are those of trainer.gpu_model or trainer.tpu_model.",
     )  # fmt: skip
     submit.add_argument("--trainer", choices=(GPU, TPU), required=True, help="which of the two, and which accelerator")
@@ -121,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     add_vertex_options(submit)
     about = {"status": "how a job stands", "logs": "what it has written", "cancel": "stop it"}
     for name, use in about.items():
-        command = commands.add_parser(name, help=use, formatter_class=Defaults, allow_abbrev=False)
+        command = commands.add_parser(name, help=use, formatter_class=HelpFormatter, allow_abbrev=False)
         command.add_argument("job", metavar="JOB", help="its name, or its number alone")
         command.add_argument("--api_endpoint", default="", metavar="HOST", help="of Vertex AI")
         command.add_argument("--logging_endpoint", default="", metavar="HOST", help="of Cloud Logging")
@@ -132,4 +131,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    leave(main())
+    exit_process(main())

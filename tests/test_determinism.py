@@ -9,10 +9,10 @@ import sys
 
 import pytest
 
-from tests.environments import ROOT, copy_project, make_environment
 from tests.faults import FULL
-from tests.films import LAYOUTS, Described, random_film, write_csv
-from tests.test_preprocess import tree
+from tests.pipelines.test_preprocess import tree
+from tests.support.environments import ROOT, copy_project, make_environment
+from tests.support.films import LAYOUTS, Described, random_film, write_csv
 
 FILMS = [
     Described(f"{kind}-{split}_P_{number:05d}_LEFT_CC", str(number % 4 + 1))

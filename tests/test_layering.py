@@ -1,31 +1,21 @@
-"""What may import what, and what a worker never has to load."""
+"""Which package may import which, and what a process must not load."""
 
 import ast
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests import ROOT
+
 PACKAGES = ("preprocess", "pipelines", "trainer")
-MAY_IMPORT = {
-    "preprocess": {"preprocess"},
-    "pipelines": {"preprocess", "pipelines", "trainer"},
-    "trainer": {
-        "trainer",
-        "preprocess.schema",
-        "preprocess.errors",
-        "preprocess.example",
-        "preprocess.records",
-        "preprocess.command",
-        "preprocess.locking",
-        "preprocess.log",
-        "preprocess.storage",
-        "preprocess.stores.gcs",
-    },
+SHARED = {"preprocess.contract", "preprocess.runtime", "preprocess.files"}
+ORDER = {
+    "preprocess": ("contract", "runtime", "files", "cases", "images", "dataset", "job"),
+    "trainer": ("data", "network", "runtime", "model_dir", "loop", "results"),
 }
+"""The packages of each top-level package. A package imports only packages to its left."""
 
 
 def modules(package):
@@ -40,31 +30,63 @@ def imports(path):
             yield from (f"{node.module}.{name.name}" for name in node.names)
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_imports_run_one_way(package):
-    for path in modules(package):
-        for name in imports(path):
-            if name.split(".")[0] in PACKAGES:
-                allowed = MAY_IMPORT[package]
-                assert name.split(".")[0] in allowed or any(name.startswith(f"{a}.") or name == a for a in allowed), (
-                    f"{path.relative_to(ROOT)} imports {name}"
-                )
+def own_imports(path):
+    """The packages of this project that a module imports, e.g. "preprocess.files"."""
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] in PACKAGES and len(parts) > 1:
+            yield parts[0], parts[1]
 
 
-def test_the_contract_needs_the_standard_library_only():
-    names = {name.split(".")[0] for name in imports(ROOT / "preprocess/schema.py")}
+@pytest.mark.parametrize("top", ORDER)
+def test_packages_import_to_the_left_only(top):
+    order = ORDER[top]
+    found = {path.name for path in (ROOT / top).iterdir() if (path / "__init__.py").exists()}
+    assert found == set(order)
+    for number, package in enumerate(order):
+        for path in modules(f"{top}/{package}"):
+            for imported_top, imported in own_imports(path):
+                where = f"{path.relative_to(ROOT)} imports {imported_top}.{imported}"
+                if imported_top == top:
+                    assert imported in (*order[: number + 1], "options"), where
+                else:
+                    assert top == "trainer", where
+                    assert f"{imported_top}.{imported}" in SHARED, where
+
+
+def test_the_trainers_share_three_packages_of_preprocess():
+    for path in modules("trainer"):
+        assert {f"{top}.{name}" for top, name in own_imports(path) if top != "trainer"} <= SHARED, path
+
+
+def test_images_and_dataset_do_not_know_each_other():
+    for package, other in (("images", "dataset"), ("images", "cases"), ("dataset", "images")):
+        for path in modules(f"preprocess/{package}"):
+            assert ("preprocess", other) not in set(own_imports(path)), path
+
+
+def test_every_package_says_what_it_holds():
+    for top in PACKAGES:
+        for path in (ROOT / top).rglob("__init__.py"):
+            assert ast.get_docstring(ast.parse(path.read_text())), path
+
+
+def test_the_schema_needs_the_standard_library_only():
+    names = {name.split(".")[0] for name in imports(ROOT / "preprocess/contract/schema.py")}
     assert names <= set(sys.stdlib_module_names)
 
 
-def test_beam_stands_in_two_modules_of_preprocess():
-    users = {p.name for p in modules("preprocess") if any(n.startswith("apache_beam") for n in imports(p))}
-    assert users == {"transforms.py", "beam_files.py"}
+def test_beam_is_imported_in_one_package_of_preprocess():
+    users = {
+        path.parent.name for path in modules("preprocess") if any(n.startswith("apache_beam") for n in imports(path))
+    }
+    assert users == {"job"}
 
 
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
-        ("preprocess.transforms", ["tensorflow", "pandas"]),
+        ("preprocess.job.transforms", ["tensorflow", "pandas"]),
         ("pipelines.preprocess", ["tensorflow", "pandas"]),
         ("trainer.gpu_model", ["apache_beam", "pipelines", "tensorflow", "pandas"]),
         ("trainer.tpu_model", ["apache_beam", "pipelines", "tensorflow", "pandas"]),
@@ -79,15 +101,15 @@ def test_what_is_never_loaded(module, absent):
 
 def test_nothing_happens_at_import():
     program = (
-        "import sys, threading, pkgutil, importlib, trainer.startup\n"
-        "trainer.startup.import_tensorflow()\n"
+        "import sys, threading, pkgutil, importlib, trainer.runtime.startup\n"
+        "trainer.runtime.startup.import_tensorflow()\n"
         f"for package in {PACKAGES}:\n"
         "    for found in pkgutil.walk_packages([package], f'{package}.'):\n"
         "        importlib.import_module(found.name)\n"
         "print(threading.active_count())"
     )
-    untold = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}  # by another test
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     ran = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, env=untold, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
     assert (ran.stdout.strip(), ran.stderr) == ("1", "")

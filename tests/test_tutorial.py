@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests import ROOT
+
 TEXT = (ROOT / "docs/tutorial.md").read_text()
 BLOCK = re.compile(r"^```sh( server)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -76,7 +77,7 @@ def test_every_link_leads_somewhere():
 
 
 def test_every_option_that_the_text_names_exists():
-    from pipelines import options as preparation
+    from pipelines.preparation import options as preparation
     from pipelines.preprocess_and_train import _flags
     from pipelines.vertex_ai.options import add_vertex_options
     from trainer import gpu_model, tpu_model

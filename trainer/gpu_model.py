@@ -3,18 +3,18 @@
 import argparse
 from collections.abc import Sequence
 
-from preprocess.command import exit_status, leave, on_sigterm
-from preprocess.log import Log
+from preprocess.runtime.command import exit_process, on_sigterm, run_command
+from preprocess.runtime.log import Log
 from trainer import options as command_line
-from trainer import storage
-from trainer.png_folder import read_folder
-from trainer.signals import end_at_once
-from trainer.startup import import_tensorflow
+from trainer.data import sources
+from trainer.data.png_folder import read_folder
+from trainer.runtime.signals import exit_at_once
+from trainer.runtime.startup import import_tensorflow
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status, see `preprocess.command`."""
-    return exit_status(lambda: run(argv, Log()), end_at_once)
+    return run_command(lambda: run(argv, Log()), exit_at_once)
 
 
 def check(argv: Sequence[str]) -> list[str]:
@@ -25,7 +25,7 @@ def check(argv: Sequence[str]) -> list[str]:
     """
     options, settings = command_line.parse(_parser(), argv)
     folders = (options.training_data_dir, options.eval_data_dir)
-    return [settings.model_dir, *(storage.in_bucket(options.data_bucket, folder) for folder in folders)]
+    return [settings.model_dir, *(sources.in_bucket(options.data_bucket, folder) for folder in folders)]
 
 
 def run(argv: Sequence[str] | None, log: Log) -> None:
@@ -35,13 +35,14 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
         InputError, RunFailed, Stopped: see `session.run`.
     """
     options, settings = command_line.parse(_parser(), argv)
-    with on_sigterm(end_at_once):
+    with on_sigterm(exit_at_once):
         training, evaluation = (
-            read_folder(storage.in_bucket(options.data_bucket, folder), settings.size, settings.categories, log)
+            read_folder(sources.in_bucket(options.data_bucket, folder), settings.size, settings.categories, log)
             for folder in (options.training_data_dir, options.eval_data_dir)
         )
         import_tensorflow()  # it takes seconds: what is wrong so far is said before
-        from trainer import devices, session
+        from trainer import session
+        from trainer.runtime import devices
 
         session.run(settings, training, evaluation, devices.find_gpus(), log)
 
@@ -56,4 +57,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    leave(main())
+    exit_process(main())

@@ -5,8 +5,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from preprocess import schema
-from preprocess.errors import InputError
+from preprocess.contract import schema
+from preprocess.runtime.arguments import HelpFormatter
+from preprocess.runtime.errors import InputError
 
 AUTO, FLOAT32, BFLOAT16 = "auto", "float32", "bfloat16"
 NONE, BALANCED = "none", "balanced"
@@ -88,23 +89,12 @@ def model_dir_of(options: argparse.Namespace) -> str:
     return model_dir
 
 
-class Defaults(argparse.ArgumentDefaultsHelpFormatter):
-    """Gives the default of every flag that has one."""
-
-    def _get_help_string(self, action: argparse.Action) -> str | None:
-        return (
-            action.help
-            if action.default in (None, "", False) or isinstance(action.default, list)
-            else super()._get_help_string(action)
-        )
-
-
 def make_parser(command: str, description: str) -> argparse.ArgumentParser:
     """A parser with the flags that both trainers share."""
     parser = argparse.ArgumentParser(
         prog=f"python -m trainer.{command}",
         description=description,
-        formatter_class=Defaults,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     images = parser.add_argument_group("images")

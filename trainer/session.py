@@ -6,17 +6,14 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from preprocess.errors import InputError, RunFailed
-from preprocess.log import Log
-from trainer import checkpoint_files, metrics, pictures
-from trainer import checkpoints as checkpointing
-from trainer.devices import Devices
-from trainer.evaluation import Predictions, predict
-from trainer.export import export
-from trainer.history import StepTable, history_rows
-from trainer.images import ImageSet, shared_patients, statistics_of
-from trainer.model import build_model
-from trainer.model_dir import (
+from preprocess.runtime.errors import InputError, RunFailed
+from preprocess.runtime.log import Log
+from trainer.data.image_set import ImageSet, compute_statistics, shared_patients
+from trainer.loop.reporting import LINE_STEPS, Reporter, TensorBoardWriter, history_rows
+from trainer.loop.training import Training
+from trainer.model_dir import checkpoint_files
+from trainer.model_dir.checkpoints import Checkpoints
+from trainer.model_dir.folder import (  # fmt: skip
     BOARD_FOLDER,
     HISTORY_COLUMNS,
     HISTORY_FILE,
@@ -26,12 +23,18 @@ from trainer.model_dir import (
     SPEED_FILE,
     ModelDir,
     open_model_dir,
-)  # fmt: skip
+)
+from trainer.model_dir.identity import write_identity
+from trainer.model_dir.step_table import StepTable
+from trainer.model_dir.writing import atomic_replace
+from trainer.network.optimizer import make_optimizer
+from trainer.network.tutorial import build_model
 from trainer.options import Settings
-from trainer.reporting import LINE_STEPS, Board, Reporter
-from trainer.signals import Signals
-from trainer.training import Training, make_optimizer
-from trainer.writing import replacing
+from trainer.results import metrics, pictures
+from trainer.results.evaluation import Predictions, predict
+from trainer.results.export import export
+from trainer.runtime.devices import Devices
+from trainer.runtime.signals import Signals
 
 
 def run(settings: Settings, training: ImageSet, evaluation: ImageSet, devices: Devices, log: Log) -> None:
@@ -48,7 +51,10 @@ def run(settings: Settings, training: ImageSet, evaluation: ImageSet, devices: D
             f"--batch_size {settings.batch_size} is no multiple of {replicas} replicas; choose one that is"
         )
     describe(training, evaluation, log)
-    with open_model_dir(settings.model_dir, devices.is_chief) as model_dir, Signals(devices.largest) as signals:
+    with (
+        open_model_dir(settings.model_dir, devices.is_chief) as model_dir,
+        Signals(devices.max_over_workers) as signals,
+    ):
         if not settings.training_steps and not checkpoint_files.steps_in(model_dir.local):
             raise _nothing_to_evaluate(settings)
         try:
@@ -68,12 +74,12 @@ def describe(training: ImageSet, evaluation: ImageSet, log: Log) -> None:
     """Says what the images are, and what is odd about them."""
     for use, images in (("training", training), ("evaluation", evaluation)):
         counts = ", ".join(f"{count:,}" for count in images.counts)
-        log.say(f"{use}: {len(images):,} images, {counts} of density 1 to {images.categories}")
+        log.info(f"{use}: {len(images):,} images, {counts} of density 1 to {images.categories}")
         for category in images.absent:
-            log.warn(f"{images.source}: no image of density {category}")
+            log.warning(f"{images.source}: no image of density {category}")
     if shared := shared_patients(training, evaluation):
         more = f" and {len(shared) - 3:,} more" if len(shared) > 3 else ""
-        log.warn(
+        log.warning(
             f"patients in the training and in the evaluation images: {', '.join(shared[:3])}{more}; the evaluation "
             f"will be better than the model is"
         )
@@ -91,10 +97,10 @@ class _Session:
         self._signals, self._log = signals, log
 
     def run(self) -> None:
-        settings, statistics = self._settings, statistics_of(self._training_set.pixels)
+        settings, statistics = self._settings, compute_statistics(self._training_set.pixels)
         precision = self._devices.precision(settings.precision)
-        for change in checkpointing.claim(self._model_dir, settings, self._training_set, statistics, precision):
-            self._log.warn(f"{settings.model_dir}: goes on otherwise than it began: {change}")
+        for change in write_identity(self._model_dir, settings, self._training_set, statistics, precision):
+            self._log.warning(f"{settings.model_dir}: goes on otherwise than it began: {change}")
         with self._devices.strategy.scope():
             self._model = build_model(
                 settings.size,
@@ -106,30 +112,30 @@ class _Session:
                 precision,
             )
             self._optimizer = make_optimizer(self._model, settings.learning_rate)
-            self._checkpoints = checkpointing.Checkpoints(self._model_dir, self._model, self._optimizer)
+            self._checkpoints = Checkpoints(self._model_dir, self._model, self._optimizer)
             step = self._checkpoints.restore(self._log)
             self._optimizer.learning_rate = settings.learning_rate  # the checkpoint's is that of an earlier run
-        self._agree_on(step)
-        self._checkpoints.tidy()
+        self._check_same_step(step)
+        self._checkpoints.clean_up()
         if not settings.training_steps and not step:
             raise _nothing_to_evaluate(settings)
-        self._log.say(f"model: {self._model.count_params():,} parameters, {precision}, on {self._devices.description}")
+        self._log.info(f"model: {self._model.count_params():,} parameters, {precision}, on {self._devices.description}")
         step = self._train(step)
         if settings.eval_steps:
             self._evaluate(step, precision)
             self._signals.check()
         if self._devices.is_chief:
             export(self._model, self._devices.strategy, self._model_dir, self._signals.check)
-        self._model_dir.publish()
-        self._log.say(f"everything is in {settings.model_dir}")
+        self._model_dir.upload_changes()
+        self._log.info(f"everything is in {settings.model_dir}")
 
-    def _agree_on(self, step: int) -> None:
+    def _check_same_step(self, step: int) -> None:
         """Several workers must have taken up the same checkpoint.
 
         Raises:
             InputError: they have not; they all know, and all end.
         """
-        last, first = int(self._devices.largest(step)), -int(self._devices.largest(-step))
+        last, first = int(self._devices.max_over_workers(step)), -int(self._devices.max_over_workers(-step))
         if first != last:
             raise InputError(
                 f"{self._settings.model_dir}: the workers find checkpoints of steps {first} to {last}; "
@@ -140,17 +146,17 @@ class _Session:
         """Trains from a step on; returns the last one."""
         settings, total = self._settings, self._settings.training_steps
         if step:
-            self._log.say(f"{settings.model_dir}: goes on from its checkpoint of step {step:,}")
+            self._log.info(f"{settings.model_dir}: goes on from its checkpoint of step {step:,}")
         if step >= total:
             if total:
-                self._log.say(
+                self._log.info(
                     f"{step:,} steps were taken, --training_steps asks for {total:,} in all: no more training"
                 )
             return step
         folder = self._model_dir.local
         history = StepTable(folder / HISTORY_FILE, HISTORY_COLUMNS, step)
         speed = StepTable(folder / SPEED_FILE, SPEED_COLUMNS, step)
-        board = Board(folder / BOARD_FOLDER / "train")
+        board = TensorBoardWriter(folder / BOARD_FOLDER / "train")
 
         def record(at: int, scalars: dict[str, float]) -> None:
             board.scalars(at, scalars | {"learning_rate": settings.learning_rate})
@@ -168,24 +174,26 @@ class _Session:
                 stopped = self._signals.share()
                 if steps.last % settings.checkpoint_steps == 0 or steps.last == total or stopped:
                     self._checkpoints.save(steps.last)
-                    self._model_dir.publish()
+                    self._model_dir.upload_changes()
                 self._signals.check()
         return total
 
     def _evaluate(self, step: int, precision: str) -> None:
         settings, images, log = self._settings, self._evaluation_set, self._log
         if settings.eval_steps * settings.batch_size < len(images):
-            log.say(f"evaluating all {len(images):,} images, more than --eval_steps {settings.eval_steps} batches hold")
+            log.info(
+                f"evaluating all {len(images):,} images, more than --eval_steps {settings.eval_steps} batches hold"
+            )
         predictions = predict(self._model, images, settings.batch_size, self._devices, log, self._signals.check_all)
-        found = metrics.judge(images.labels, predictions.logits, predictions.probabilities, images.names)
-        log.say(f"\nevaluation of {len(images):,} images after step {step:,}\n{metrics.table(found)}\n")
+        found = metrics.compute_metrics(images.labels, predictions.logits, predictions.probabilities, images.names)
+        log.info(f"\nevaluation of {len(images):,} images after step {step:,}\n{metrics.format_metrics(found)}\n")
         folder = self._model_dir.local
         report = {"step": step, "precision": precision, "seed": settings.seed, **found.as_dict()}
-        with replacing(folder / METRICS_FILE) as path:
+        with atomic_replace(folder / METRICS_FILE) as path:
             path.write_text(json.dumps(report, indent=1) + "\n")
-        with replacing(folder / PREDICTIONS_FILE) as path:
+        with atomic_replace(folder / PREDICTIONS_FILE) as path:
             write_predictions(path, images, predictions)
-        board = Board(folder / BOARD_FOLDER / "eval")
+        board = TensorBoardWriter(folder / BOARD_FOLDER / "eval")
         scalars = {"loss": found.loss, "accuracy": found.accuracy.value, "quadratic_weighted_kappa": found.kappa.value}
         board.scalars(step, {name: value for name, value in scalars.items() if value is not None})
         board.picture(step, "confusion_matrix", pictures.draw_confusion(found.confusion))

@@ -4,20 +4,20 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from preprocess.command import exit_status, leave, on_sigterm
-from preprocess.log import Log
+from preprocess.runtime.command import exit_process, on_sigterm, run_command
+from preprocess.runtime.log import Log
 from trainer import options as command_line
-from trainer.record_files import read_record_files
-from trainer.signals import end_at_once
-from trainer.startup import import_tensorflow
+from trainer.data.record_files import read_record_files
+from trainer.runtime.signals import exit_at_once
+from trainer.runtime.startup import import_tensorflow
 
 if TYPE_CHECKING:
-    from trainer.devices import Devices
+    from trainer.runtime.devices import Devices
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status, see `preprocess.command`."""
-    return exit_status(lambda: run(argv, Log()), end_at_once)
+    return run_command(lambda: run(argv, Log()), exit_at_once)
 
 
 def check(argv: Sequence[str]) -> list[str]:
@@ -37,7 +37,7 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
         InputError, RunFailed, Stopped: see `session.run`.
     """
     options, settings = command_line.parse(_parser(), argv)
-    with on_sigterm(end_at_once):
+    with on_sigterm(exit_at_once):
         training, evaluation = (
             read_record_files(patterns, settings.size, settings.categories, log)
             for patterns in (options.training_data, options.eval_data)
@@ -49,16 +49,16 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
 
 
 def _find_devices(options: argparse.Namespace, log: Log) -> "Devices":
-    from trainer import devices
+    from trainer.runtime import devices
 
     if options.rehearse_tpu:
         return devices.rehearse_tpu(options.num_shards)
     if found := devices.find_tpu(options.tpu, options.tpu_zone, options.gcp_project):
         replicas = found.strategy.num_replicas_in_sync
         if replicas != options.num_shards:
-            log.say(f"this TPU has {replicas} cores, not {options.num_shards} (--num_shards); it is used as it is")
+            log.info(f"this TPU has {replicas} cores, not {options.num_shards} (--num_shards); it is used as it is")
         return found
-    log.say("no TPU is named by --tpu or the environment: the same loop runs on what there is")
+    log.info("no TPU is named by --tpu or the environment: the same loop runs on what there is")
     return devices.find_gpus()
 
 
@@ -92,4 +92,4 @@ def add_tpu_options(parser: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
-    leave(main())
+    exit_process(main())

@@ -1,1 +1,1 @@
-"""Synthetic mammograms and case descriptions, in the data set's real format and with its real quirks."""
+"""Parts of `pipelines.make_sample`: synthetic films and case descriptions in the formats of the real ones."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from preprocess import schema
+from preprocess.contract import schema
 
 FIRST_PATIENT = 90001  # the real numbers end at P_02584
 SMALLEST = 8
@@ -29,7 +29,7 @@ _SPLIT_NAMES = {schema.TRAIN: "Training", schema.TEST: "Test"}
 
 
 @dataclass(frozen=True)
-class SampleCase:
+class SampleMammogram:
     """One synthetic mammogram.
 
     Attributes:
@@ -49,12 +49,12 @@ class SampleCase:
     has_file: bool = True
 
     @property
-    def case(self) -> str:
+    def mammogram_id(self) -> str:
         return f"{self.kind}-{_SPLIT_NAMES[self.split]}_{self.patient}_{self.side}_{self.view}"
 
     @property
     def image_path(self) -> str:
-        return f"{self.case}/{uid(self.case, 'study')}/{uid(self.case, 'series')}/000000.dcm"
+        return f"{self.mammogram_id}/{uid(self.mammogram_id, 'study')}/{uid(self.mammogram_id, 'series')}/000000.dcm"
 
 
 def uid(*names: object) -> str:
@@ -63,14 +63,14 @@ def uid(*names: object) -> str:
     return f"2.25.{int.from_bytes(digest[:16], 'big')}"
 
 
-def make_cases(patients: int, seed: int) -> list[SampleCase]:
+def make_mammograms(patients: int, seed: int) -> list[SampleMammogram]:
     """The mammograms of a sample: categories in turn, about a third of the patients in the test set.
 
     Besides, as in the real descriptions: one patient whom both splits name, one test mammogram of density 0, and one
     training mammogram without a file.
     """
     rng = np.random.default_rng([seed, patients])
-    cases: list[SampleCase] = []
+    mammograms: list[SampleMammogram] = []
     for number in range(patients):
         block, category = divmod(number, len(schema.DENSITIES))
         kind = ("Calc", "Mass")[int(rng.integers(2))]
@@ -79,28 +79,30 @@ def make_cases(patients: int, seed: int) -> list[SampleCase]:
         for side in sides:
             for view in schema.VIEWS:
                 rows = int(rng.choice((1, 2, 3), p=(0.7, 0.2, 0.1)))
-                cases.append(SampleCase(kind, split, _patient(number), side, view, category + 1, rows))
-    shared = next(case for case in cases if case.split == schema.TEST)
+                mammograms.append(SampleMammogram(kind, split, _patient(number), side, view, category + 1, rows))
+    shared = next(mammogram for mammogram in mammograms if mammogram.split == schema.TEST)
     other_kind = "Mass" if shared.kind == "Calc" else "Calc"
-    cases.append(SampleCase(other_kind, schema.TRAIN, shared.patient, shared.side, "MLO", shared.density, 1))
-    cases.append(SampleCase("Calc", schema.TEST, _patient(patients), "RIGHT", "CC", 0, 1))
-    cases.append(SampleCase("Mass", schema.TRAIN, _patient(patients + 1), "LEFT", "MLO", 2, 1, has_file=False))
-    return sorted(cases, key=lambda case: (case.patient, case.case))
+    mammograms.append(SampleMammogram(other_kind, schema.TRAIN, shared.patient, shared.side, "MLO", shared.density, 1))
+    mammograms.append(SampleMammogram("Calc", schema.TEST, _patient(patients), "RIGHT", "CC", 0, 1))
+    mammograms.append(
+        SampleMammogram("Mass", schema.TRAIN, _patient(patients + 1), "LEFT", "MLO", 2, 1, has_file=False)
+    )
+    return sorted(mammograms, key=lambda mammogram: (mammogram.patient, mammogram.mammogram_id))
 
 
 def csv_name(kind: str, split: str) -> str:
     return f"{kind.lower()}_case_description_{split}_set.csv"
 
 
-def csv_text(kind: str, cases: Iterable[SampleCase]) -> str:
+def csv_text(kind: str, mammograms: Iterable[SampleMammogram]) -> str:
     """A case-description file. Its records span two lines: a newline stands inside the last quoted path but one
     (calcifications) or the last (masses), as in the real files.
     """
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(HEADERS[kind])
-    for case in cases:
-        table.writerows(_rows(case))
+    for mammogram in mammograms:
+        table.writerows(_rows(mammogram))
     return text.getvalue()
 
 
@@ -108,15 +110,17 @@ def _patient(number: int) -> str:
     return f"P_{FIRST_PATIENT + number:05d}"
 
 
-def _rows(case: SampleCase) -> Iterator[tuple]:
-    what, shapes, margins = _FINDINGS[case.kind]
-    for number in range(1, case.abnormalities + 1):
-        folder = f"{case.case}_{number}/{uid(case.case, number, 'study')}/{uid(case.case, number, 'series')}"
+def _rows(mammogram: SampleMammogram) -> Iterator[tuple]:
+    what, shapes, margins = _FINDINGS[mammogram.kind]
+    for number in range(1, mammogram.abnormalities + 1):
+        name = mammogram.mammogram_id
+        folder = f"{name}_{number}/{uid(name, number, 'study')}/{uid(name, number, 'series')}"
         crop, mask = f"{folder}/000001.dcm", f"{folder}/000000.dcm"
-        crop, mask = (f"{crop}\n", mask) if case.kind == "Calc" else (crop, f"{mask}\n")
-        draw = hashlib.sha256(f"{case.case} {number}".encode()).digest()
+        crop, mask = (f"{crop}\n", mask) if mammogram.kind == "Calc" else (crop, f"{mask}\n")
+        draw = hashlib.sha256(f"{mammogram.mammogram_id} {number}".encode()).digest()
         yield (
-            case.patient, case.density, case.side, case.view, number, what, shapes[draw[0] % 3], margins[draw[1] % 3],
+            mammogram.patient, mammogram.density, mammogram.side, mammogram.view, number, what,
+            shapes[draw[0] % 3], margins[draw[1] % 3],
             2 + draw[2] % 4, ("BENIGN", "MALIGNANT", "BENIGN_WITHOUT_CALLBACK")[draw[3] % 3], 1 + draw[4] % 5,
-            case.image_path, crop, mask,
+            mammogram.image_path, crop, mask,
         )  # fmt: skip

@@ -5,19 +5,19 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from pipelines.sample.descriptions import uid
-from preprocess import storage
+from preprocess.files import storage
 
 FULL, CROP, MASK = "full mammogram images", "cropped images", "ROI mask images"
 _STUDY_DATE = "07-20-2016"
 
 
-def descriptive_path(case: str, study: str, series: str, description: str, number: int = 1) -> str:
+def descriptive_path(folder: str, study: str, series: str, description: str, number: int = 1) -> str:
     """The path of an image below the root of a download in the descriptive layout."""
     folders = f"{_STUDY_DATE}-DDSM-NA-{study[-5:]}/1.000000-{description}-NA-{series[-5:]}"
-    return f"CBIS-DDSM/{case}/{folders}/1-{number}.dcm"
+    return f"CBIS-DDSM/{folder}/{folders}/1-{number}.dcm"
 
 
-def write_dicom(path: str, pixels: np.ndarray, case: str, study: str, series: str, description: str) -> None:
+def write_dicom(path: str, pixels: np.ndarray, patient_id: str, study: str, series: str, description: str) -> None:
     """Writes a Secondary Capture image: MONOCHROME2, uncompressed, unsigned.
 
     Args:
@@ -29,7 +29,7 @@ def write_dicom(path: str, pixels: np.ndarray, case: str, study: str, series: st
     dataset.SOPInstanceUID = uid(series, path.rpartition("/")[2])
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, series
     dataset.Modality, dataset.BodyPartExamined = "MG", "BREAST"
-    dataset.PatientID = case  # the real files name the case here, too
+    dataset.PatientID = patient_id  # in the real files, too, the mammogram ID or the folder of a crop
     dataset.PatientName = "SYNTHETIC"
     dataset.ImageComments = "Synthetic image made by a program; it shows no person."
     dataset.SeriesDescription = description

@@ -1,1 +1,1 @@
-"""What `pipelines.vertex` consists of: its options, the job that is sent, the service that is asked, the package."""
+"""Parts of `pipelines.vertex`: its options, the job that is submitted, the service's client, the trainer package."""

@@ -18,7 +18,7 @@ from google.cloud.aiplatform_v1.types import (
 )
 
 from pipelines.vertex_ai.trainer_package import GPU, TPU
-from preprocess.errors import InputError
+from preprocess.runtime.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from google.cloud.aiplatform_v1.services.job_service.transports import JobServic
 from google.cloud.aiplatform_v1.types import CustomJob, JobState
 from requests import RequestException
 
-from preprocess.errors import RunFailed
-from preprocess.log import Log
-from preprocess.stores.google_answers import look_briefly_for_a_sign_in, no_sign_in
+from preprocess.files.google_errors import credential_error, limit_credential_search
+from preprocess.runtime.errors import RunFailed
+from preprocess.runtime.log import Log
 
 ENDED = {
     JobState.JOB_STATE_SUCCEEDED, JobState.JOB_STATE_FAILED, JobState.JOB_STATE_CANCELLED, JobState.JOB_STATE_EXPIRED,
@@ -38,7 +38,7 @@ class Jobs:
     def __init__(self, project: str, region: str, endpoint: str = ""):
         self._project, self._region = project, region
         scheme, _, host = (endpoint or f"https://{region}-aiplatform.googleapis.com").rpartition("://")
-        look_briefly_for_a_sign_in()
+        limit_credential_search()
         with _answers("Vertex AI"):
             transport = JobServiceRestTransport(host=host, url_scheme=scheme or "https")
         self._client = JobServiceClient(transport=transport)
@@ -71,13 +71,13 @@ class Jobs:
             job = self.get(name, _PATIENT)
             if job.state != state:
                 state = job.state
-                log.say(f"{name}: {word(job)}")
+                log.info(f"{name}: {word(job)}")
             if state in ENDED:
                 break
             try:
                 time.sleep(poll_seconds)
             except KeyboardInterrupt:
-                log.warn(
+                log.warning(
                     f"{name} goes on; `python -m pipelines.vertex cancel` stops it, and must before another begins"
                 )
                 raise
@@ -89,14 +89,14 @@ def read_log(project: str, number: str, endpoint: str = "") -> Iterator[str]:
     """What a job has written so far, oldest first, a line an entry."""
     from google.cloud import logging
 
-    look_briefly_for_a_sign_in()
+    limit_credential_search()
     with _answers(f"the logs of job {number}"):
         client = logging.Client(project=project, client_options={"api_endpoint": endpoint} if endpoint else None,
                                 _use_grpc=False)  # fmt: skip
         wanted = f'resource.type="ml_job" resource.labels.job_id="{number}"'
         for entry in client.list_entries(filter_=wanted, order_by=logging.ASCENDING, page_size=1000):
-            said = entry.payload.get("message", "") if isinstance(entry.payload, dict) else entry.payload
-            yield f"{entry.timestamp:%Y-%m-%d %H:%M:%S} {entry.severity or 'DEFAULT':8} {str(said).rstrip()}"
+            error_message = entry.payload.get("message", "") if isinstance(entry.payload, dict) else entry.payload
+            yield f"{entry.timestamp:%Y-%m-%d %H:%M:%S} {entry.severity or 'DEFAULT':8} {str(error_message).rstrip()}"
 
 
 def word(job: CustomJob) -> str:
@@ -115,7 +115,7 @@ def _answers(what: str) -> Iterator[None]:
     try:
         yield
     except GoogleAuthError as error:
-        raise no_sign_in(what, error) from error
+        raise credential_error(what, error) from error
     except GoogleAPICallError as error:
         kind = f"{error.code} {responses.get(error.code, '')}".rstrip() if error.code else type(error).__name__
         raise RunFailed(f"{what}: the service says {kind}: {_first_line(error.message)}") from error

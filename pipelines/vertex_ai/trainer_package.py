@@ -11,7 +11,7 @@ from pathlib import Path
 
 import preprocess
 import trainer
-from preprocess.errors import RunFailed
+from preprocess.runtime.errors import RunFailed
 
 PROJECT = "cbis-ddsm-density"
 NAME = "cbis-ddsm-trainer"

@@ -9,8 +9,8 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
 
-from tests.films import random_film, write_dicom
-from tests.test_images import plain_tiff
+from tests.preprocess.images.test_formats import plain_tiff
+from tests.support.films import random_film, write_dicom
 
 HEIGHT, WIDTH = 40, 34  # JPEG 2000 wants 32 at least
 

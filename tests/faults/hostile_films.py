@@ -13,7 +13,7 @@ from PIL import Image
 from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
 
 from tests.faults.good_films import HEIGHT, WIDTH, encapsulated, image, samples, saved
-from tests.films import write_dicom
+from tests.support.films import write_dicom
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from preprocess.decoding import opened, resize_film
-from preprocess.errors import RejectedFilm
-from preprocess.helper import Task
-from preprocess.images import open_film
+from preprocess.images.film_task import FilmTask, open_film_file
+from preprocess.images.formats import open_film
+from preprocess.images.make_image import make_image
+from preprocess.runtime.errors import RejectedFilm
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 SIZE = (7, 5)
 CPU_SECONDS = 10
 MEMORY_BYTES = 1536 << 20
@@ -47,10 +47,10 @@ def main():
 
 def verdict(path):
     try:
-        with opened(path, "header") as stream:
+        with open_film_file(path, "header") as stream:
             film = open_film(stream, MAX_PIXELS)
             size = (film.height, film.width)
-        pixels = resize_film(Task(path, size, size, SIZE, "area", MAX_PIXELS))
+        pixels = make_image(FilmTask(path, size, size, SIZE, "area", MAX_PIXELS))
     except RejectedFilm as rejected:
         return {"rejected": [rejected.stage, rejected.reason]}
     assert (pixels.shape, pixels.dtype.name) == (SIZE, "uint16")

@@ -3,11 +3,10 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-from tests.labelled import labelled_images, write_folder
+from tests import ROOT
+from tests.support.labelled import labelled_images, write_folder
 
-ROOT = Path(__file__).parents[2]
 FLAGS = ["--image_height=4", "--image_width=4", "--batch_size=8", "--learning_rate=0.01", "--precision=float32",
          "--checkpoint_steps=10"]  # fmt: skip
 STEPS = 40

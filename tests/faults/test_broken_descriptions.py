@@ -8,18 +8,21 @@ import re
 import pytest
 
 from pipelines import preprocess
-from pipelines.inputs import read_descriptions
-from preprocess import schema
-from preprocess.cases import COLUMNS, gather
-from preprocess.errors import InputError
-from tests.films import CALC_COLUMNS, Described
+from pipelines.preparation.inputs import read_descriptions
+from preprocess.cases.descriptions import COLUMNS, group_by_mammogram
+from preprocess.contract import schema
+from preprocess.runtime.errors import InputError
+from tests.support.films import CALC_COLUMNS, Described
 
 LINE = re.compile(r"[ -~]{5,3000}")  # one printable line
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 FILMS = [
     Described(f"Calc-Training_P_{n:05d}_LEFT_{view}", str(n % 4 + 1)) for n in range(1, 7) for view in ("CC", "MLO")
 ]
-TABLE = [[*CALC_COLUMNS, "ROI mask file path"], *([*film.row, f"{film.case}_1/1/2/000001.dcm\n"] for film in FILMS)]
+TABLE = [
+    [*CALC_COLUMNS, "ROI mask file path"],
+    *([*film.row, f"{film.mammogram_id}_1/1/2/000001.dcm\n"] for film in FILMS),
+]
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32", "cp1252", "cp037", "utf-7")
 CELLS = (
     "", " ", "\0", "P_00001\0", '"', '"""', ",", "\n", "\r", "\r\n", "\u2028", "..", "../../etc/passwd", "/", "\\",
@@ -40,7 +43,7 @@ def mammograms_in(path, data):
     """The mammograms of a file, or None where it ends the run; what is said of either is one printable line."""
     path.write_bytes(data)
     try:
-        mammograms = gather(read_descriptions([str(path)], schema.TRAIN))
+        mammograms = group_by_mammogram(read_descriptions([str(path)], schema.TRAIN))
     except InputError as error:
         said = str(error)
     else:
@@ -53,11 +56,11 @@ def mammograms_in(path, data):
         if m.fault:
             assert LINE.fullmatch(m.fault), m.fault
         else:
-            assert NAME.fullmatch(m.case)
+            assert NAME.fullmatch(m.mammogram_id)
             assert NAME.fullmatch(m.patient)
             assert (m.density in "1234", m.side in schema.SIDES, m.view in schema.VIEWS) == (True, True, True)
             assert len(m.uids) == 2
-    assert len({m.case for m in mammograms}) == len(mammograms)
+    assert len({m.mammogram_id for m in mammograms}) == len(mammograms)
     return mammograms
 
 
@@ -82,7 +85,7 @@ def test_bytes_changed_anywhere(rng, full, tmp_path):
 
 def test_a_broken_cell_costs_its_own_mammogram(rng, full, tmp_path):
     """Whatever stands in a cell, properly quoted: the other mammograms are as they were."""
-    whole = {m.case: m for m in mammograms_in(tmp_path / "x.csv", text_of(TABLE).encode())}
+    whole = {m.mammogram_id: m for m in mammograms_in(tmp_path / "x.csv", text_of(TABLE).encode())}
     outcomes = collections.Counter()
     for _ in range(4000 if full else 500):
         table = [list(row) for row in TABLE]
@@ -94,10 +97,10 @@ def test_a_broken_cell_costs_its_own_mammogram(rng, full, tmp_path):
             assert max(map(len, table[row])) > csv.field_size_limit()
             outcomes["no run"] += 1
             continue
-        broken = FILMS[row - 1].case
-        others = {m.case: m for m in mammograms if m.case in whole and m.case != broken}
+        broken = FILMS[row - 1].mammogram_id
+        others = {m.mammogram_id: m for m in mammograms if m.mammogram_id in whole and m.mammogram_id != broken}
         assert others == {case: m for case, m in whole.items() if case != broken}
-        (own,) = [m for m in mammograms if m.case not in others]
+        (own,) = [m for m in mammograms if m.mammogram_id not in others]
         outcomes["fault" if own.fault else "read"] += 1
     print(dict(outcomes))
     assert outcomes["fault"] > outcomes["read"] > 0
@@ -108,7 +111,7 @@ def test_every_encoding_is_read_rightly_or_ends_the_run(encoding, tmp_path):
     table = [row if n == 0 else [*row[:5], "é\n"] for n, row in enumerate(TABLE)]
     mammograms = mammograms_in(tmp_path / "x.csv", text_of(table).encode(encoding))
     if encoding in ("utf-8", "utf-8-sig"):
-        assert [m.case for m in mammograms] == sorted(film.case for film in FILMS)
+        assert [m.mammogram_id for m in mammograms] == sorted(film.mammogram_id for film in FILMS)
         assert not any(m.fault for m in mammograms)
     else:
         # UTF-7 is ASCII but for a cell that is not in use.

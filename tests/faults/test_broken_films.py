@@ -14,7 +14,7 @@ from tests.faults.hostile_films import HOSTILE, write_hostile_film
 from tests.faults.judge import SIZE, judge
 from tests.faults.mutation import mutate
 from tests.faults.reference import references
-from tests.films import area_reference
+from tests.support.films import area_reference
 
 REASON = re.compile(r"[ -~…]{5,400}")  # one printable line
 

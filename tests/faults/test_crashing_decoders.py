@@ -10,15 +10,14 @@ import select
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from PIL import PngImagePlugin
 
-from tests.films import LAYOUTS, Described, random_film, write_csv, write_image
-from tests.test_preprocess import omissions, tree
+from tests import ROOT
+from tests.pipelines.test_preprocess import omissions, tree
+from tests.support.films import LAYOUTS, Described, random_film, write_csv, write_image
 
-ROOT = Path(__file__).parents[2]
 SITECUSTOMIZE = """
 import ctypes, os, signal, sys
 from PIL import PngImagePlugin
@@ -69,7 +68,7 @@ def write_faulty(root, film, fault):
     text = PngImagePlugin.PngInfo()
     if fault:
         text.add_text("fault", fault)
-    return write_image(root / f"films/2_{film.case}", random_film(7), format="PNG", pnginfo=text)
+    return write_image(root / f"films/2_{film.mammogram_id}", random_film(7), format="PNG", pnginfo=text)
 
 
 def environment(root):
@@ -99,7 +98,7 @@ def test_what_ends_a_decoder_costs_that_film(tmp_path):
     assert (tmp_path / "killed").exists()
     assert "DOE" not in hostile.stdout + hostile.stderr
     assert {line["case"]: (line["stage"], line["reason"]) for line in omissions(tmp_path / "hostile")} == {
-        faulty(fault).case: ("pixels", reason) for fault, reason in REASONS.items()
+        faulty(fault).mammogram_id: ("pixels", reason) for fault, reason in REASONS.items()
     }
 
     for fault in HARMLESS:
@@ -115,11 +114,12 @@ def test_what_ends_a_decoder_costs_that_film(tmp_path):
 
 DECODE = """
 import sys
-from preprocess import helper
-task = helper.Task(sys.argv[1], (40, 30), (40, 30), (8, 6), "area", 10**6)
-process = helper.Helper()
+from preprocess.images import decoder_process
+from preprocess.images.film_task import FilmTask
+task = FilmTask(sys.argv[1], (40, 30), (40, 30), (8, 6), "area", 10**6)
+process = decoder_process.DecoderProcess()
 print(process._process.pid, flush=True)
-helper.decode(task, process)
+decoder_process.decode(task, process)
 print("decoded", flush=True)
 sys.stdin.read()
 """
@@ -132,30 +132,32 @@ def test_no_helper_outlives_a_worker_that_is_killed(fault, full, tmp_path):
     film = Described("Calc-Training_P_00001_LEFT_CC")
     text = PngImagePlugin.PngInfo()
     text.add_text("fault", fault)
-    path = write_image(tmp_path / f"films/2_{film.case}", random_film(7, 40, 30), format="PNG", pnginfo=text)
+    path = write_image(tmp_path / f"films/2_{film.mammogram_id}", random_film(7, 40, 30), format="PNG", pnginfo=text)
     worker = subprocess.Popen(
         [sys.executable, "-c", DECODE, str(path)], cwd=ROOT, env=environment(tmp_path), stdin=subprocess.PIPE,
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
-    helper = os.pidfd_open(int(worker.stdout.readline()))
+    decoder = os.pidfd_open(int(worker.stdout.readline()))
     if not fault:
         assert worker.stdout.readline() == "decoded\n"
     worker.send_signal(signal.SIGKILL)
     worker.communicate()
-    ended, _, _ = select.select([helper], [], [], 120)
-    assert ended == [helper]
-    os.close(helper)
+    ended, _, _ = select.select([decoder], [], [], 120)
+    assert ended == [decoder]
+    os.close(decoder)
 
 
 def test_what_is_wrong_with_the_run_is_not_blamed_on_a_film(tmp_path):
-    """A store that fails in the helper fails in the worker; so does a helper that cannot be started."""
+    """A store that fails in a decoder process fails in the worker; so does a process that cannot be started."""
     path = write_image(tmp_path / "film", random_film(7, 40, 30), format="PNG")
     program = """
 import json, sys
-from preprocess import errors, helper
-task = helper.Task(sys.argv[1], (40, 30), (40, 30), (8, 6), "area", 10**6)
+from preprocess.images import decoder_process
+from preprocess.images.film_task import FilmTask
+from preprocess.runtime import errors
+task = FilmTask(sys.argv[1], (40, 30), (40, 30), (8, 6), "area", 10**6)
 try:
-    helper.decode(task, helper.Helper())
+    decoder_process.decode(task, decoder_process.DecoderProcess())
 except errors.RunFailed as error:
     print(json.dumps(["RunFailed", str(error)]))
 except errors.InputError as error:
@@ -171,11 +173,11 @@ except errors.InputError as error:
         assert ran.returncode == 0, ran.stderr
         return json.loads(ran.stdout)
 
-    store = "from preprocess.stores import local\nfrom preprocess.errors import {0}\n"
+    store = "from preprocess.files import local\nfrom preprocess.runtime.errors import {0}\n"
     store += "def fail(*_):\n    raise {0}('the store is down')\nlocal.open_for_reading = fail"
     assert failure(store.format("RunFailed")) == ["RunFailed", "the store is down"]
     assert failure(store.format("InputError")) == ["InputError", "the store is down"]
-    name, words = failure("import sys\nif 'preprocess.decoder' in ' '.join(sys.orig_argv): sys.exit(3)")
+    name, words = failure("import sys\nif 'preprocess.images.decoder_main' in ' '.join(sys.orig_argv): sys.exit(3)")
     assert name == "RunFailed"
     assert "does not start" in words
     stopped = "import os, signal\nfrom PIL import PngImagePlugin\n"

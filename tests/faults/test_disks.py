@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.environments import ROOT
-from tests.films import Described, random_film, write_dicom, write_download
-from tests.test_preprocess import omissions, tree
+from tests.pipelines.test_preprocess import omissions, tree
+from tests.support.environments import ROOT
+from tests.support.films import Described, random_film, write_dicom, write_download
 
 TRAIN = [Described(f"Calc-Training_P_{n:05d}_LEFT_CC", str(n % 4 + 1)) for n in range(1, 31)]
 TEST = [Described(f"Mass-Test_P_{n:05d}_RIGHT_MLO", str(n % 4 + 1)) for n in range(101, 111)]
@@ -125,7 +125,7 @@ def test_a_film_that_may_not_be_read(own, expected):
     status, _, error = run(own, own / "out")
     assert status == 0, error
     (line,) = omissions(own / "out")
-    assert (line["case"], line["stage"]) == (TRAIN[0].case, "header")
+    assert (line["case"], line["stage"]) == (TRAIN[0].mammogram_id, "header")
     assert line["reason"] == "the file cannot be opened (Permission denied)"
     path.chmod(0o644)
     shutil.rmtree(own / "out")
@@ -179,7 +179,7 @@ def test_a_film_that_changes_under_way(what, reasons, own, tmp_path):
     status, _, error = run(own, own / "out", environment=environment)
     assert status == 0, error
     (line,) = omissions(own / "out")
-    assert (line["case"], line["stage"]) == (film.case, "pixels" if what != "cut" else line["stage"])
+    assert (line["case"], line["stage"]) == (film.mammogram_id, "pixels" if what != "cut" else line["stage"])
     assert any(line["reason"].startswith(reason) for reason in reasons), line
 
 
@@ -190,7 +190,7 @@ def test_what_is_no_file_costs_that_image(own):
     status, _, error = run(own, own / "out")
     assert status == 0, error
     (line,) = omissions(own / "out")
-    assert (line["case"], line["stage"]) == (TRAIN[0].case, "match")
+    assert (line["case"], line["stage"]) == (TRAIN[0].mammogram_id, "match")
 
 
 def test_links(own, expected):
@@ -204,9 +204,9 @@ def test_links(own, expected):
     assert status == 0, error
     (line,) = omissions(own / "out")
     assert (line["case"], line["reason"]) == (
-        TRAIN[1].case, "a link that leads out of the input root; put the file itself there"
+        TRAIN[1].mammogram_id, "a link that leads out of the input root; put the file itself there"
     )  # fmt: skip
-    names = {f"small_train/{TRAIN[0].density}_{TRAIN[0].case}.png"}
+    names = {f"small_train/{TRAIN[0].density}_{TRAIN[0].mammogram_id}.png"}
     assert {tree(own / "out")[name] for name in names} == {expected[name] for name in names}
 
 
@@ -217,6 +217,7 @@ def test_nothing_is_written_through_a_link_in_the_output(folder, films, tmp_path
     (tmp_path / "out" / folder).symlink_to(tmp_path / "mine")
     status, _, error = run(films, tmp_path / "out")
     assert (status, error) == (
-        2, f"error: {tmp_path}/out/{folder}: is a link, and nothing is written through one; choose another --output\n"
+        2,
+        f"error: {tmp_path}/out/{folder}: a symbolic link; the output must be a real folder; choose another --output\n",
     )  # fmt: skip
     assert list((tmp_path / "mine").iterdir()) == []

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.environments import ROOT
 from tests.faults import FULL
-from tests.films import Described, write_download
-from tests.test_preprocess import tree
+from tests.pipelines.test_preprocess import tree
+from tests.support.environments import ROOT
+from tests.support.films import Described, write_download
 
 KILLING = Path(__file__).parent / "killing"
 KILLED = -9

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from tests.environments import ROOT
-from tests.films import Described, as_in_csv, random_film, write_csv, write_dicom
-from tests.test_preprocess import omissions, tree
+from tests.pipelines.test_preprocess import omissions, tree
+from tests.support.environments import ROOT
+from tests.support.films import Described, as_in_csv, random_film, write_csv, write_dicom
 
 TRAIN = [Described(f"Calc-Training_P_{n:05d}_LEFT_CC", str(n % 4 + 1)) for n in range(1, 13)]
 TEST = [Described("Mass-Test_P_00101_RIGHT_MLO", "1")]
@@ -107,7 +107,9 @@ def test_names_of_folders_and_files(root):
     binary = Described("Calc-Training_P_00999_RIGHT_CC", "3")
     os.makedirs(os.fsencode(root / "deep/images") + b"/\xff\xfe")
     path = as_in_csv(root, binary, random_film(7))
-    os.renames(os.fsencode(path.parents[2]), os.fsencode(root / "deep/images") + b"/\xff\xfe/" + binary.case.encode())
+    os.renames(
+        os.fsencode(path.parents[2]), os.fsencode(root / "deep/images") + b"/\xff\xfe/" + binary.mammogram_id.encode()
+    )
     write_csv(root / "train.csv", [*TRAIN, *films, binary])
     out = checked(root, run(root))
     assert len(list((out / "small_train").iterdir())) == len(TRAIN) + shown

@@ -12,18 +12,17 @@ import struct
 import subprocess
 import sys
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests import ROOT
 from tests.faults.good_films import image, samples, write_good_films
 from tests.faults.hostile_films import HEIGHT, HOSTILE, plain, tiff
-from tests.films import Described, write_csv
-from tests.test_preprocess import omissions, tree
+from tests.pipelines.test_preprocess import omissions, tree
+from tests.support.films import Described, write_csv
 
-ROOT = Path(__file__).parents[2]
 NAME, LATIN_NAME = "CANARY^JANE^QZX", "CÄNÄRY^JÖRG^QZX"
 WORDS = ("CANARYWORD", "CANARYAE", "CANARYCODE", "CANARYLONG", "CANARYPRIVATE", "CANARYNESTED", "CANARYUNKNOWN",
          "CANARYMETA", "CANARYPREAMBLE", "CANARYTRAILING", "CANARYPHOTO", "CANARYSYNTAX", "CANARYCHARSET", "CANARYROWS",
@@ -250,7 +249,9 @@ def test_no_canary_leaves_a_header(films, tmp_path):
     runs = [run(*argv, "--dry_run"), run(*argv, "--direct_num_workers", "2")]
     runs += [run("pipelines.verify", out), run("pipelines.report", out)]
     assert [ran.returncode for ran in runs] == [0, 0, 0, 0], runs[1].stderr.decode()
-    assert [film.case for film in described[: len(good)] if film.case in {o["case"] for o in omissions(out)}] == []
+    assert [
+        film.mammogram_id for film in described[: len(good)] if film.mammogram_id in {o["case"] for o in omissions(out)}
+    ] == []
     reasons = {(line["stage"], line["reason"]) for line in omissions(out)}
     print(len(omissions(out)), "rejected,", len(reasons), "reasons")
     assert len(reasons) > 40

@@ -10,11 +10,11 @@ from contextlib import suppress
 import pytest
 from google.api_core.exceptions import NotFound
 
-from tests.cloud import objects, run, upload
-from tests.environments import ROOT
-from tests.faulty_proxy import CUT, LOST, RESET, proxy
-from tests.films import Described, write_download
-from tests.test_preprocess import tree
+from tests.pipelines.test_preprocess import tree
+from tests.support.cloud import objects, run, upload
+from tests.support.environments import ROOT
+from tests.support.faulty_proxy import CUT, LOST, RESET, proxy
+from tests.support.films import Described, write_download
 
 LATE = "late"
 SHARE = 0.1

@@ -5,7 +5,6 @@ import shutil
 
 import pytest
 
-from tests.cloud import objects, upload
 from tests.faults.small_models import (
     STEPS,
     argv,
@@ -15,6 +14,7 @@ from tests.faults.small_models import (
     names_in,
     run,
 )
+from tests.support.cloud import objects, upload
 from trainer import gpu_model
 
 INDEX, DATA = "{}.index", "{}.data-00000-of-00001"

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from pipelines import preprocess, report
 from tests.faults.small_models import FINAL, argv, content, names_in
-from tests.films import Described, as_in_csv, random_film, write_csv
+from tests.support.films import Described, as_in_csv, random_film, write_csv
 from trainer import gpu_model
 
 

@@ -6,10 +6,10 @@ import subprocess
 from pathlib import Path
 
 from tests.faults.small_models import ROOT, STEPS, argv, assert_ends_alike, command, environment_of
-from tests.faulty_proxy import proxy
+from tests.support.faulty_proxy import proxy
 from trainer import gpu_model
 
-SAVED = "stopped by SIGTERM: the last step is saved; the same command goes on from it\n"
+SAVED = "stopped by SIGTERM: the last step is saved; the same command continues from it\n"
 NOT_BEGUN = "stopped by SIGTERM before any step was taken: the same command begins again\n"
 
 

@@ -9,10 +9,10 @@ import subprocess
 import pytest
 
 from tests.faults.small_models import ROOT, argv, command, environment_of
-from tests.workers import worker_environments
+from tests.support.workers import worker_environments
 from trainer import gpu_model
 
-STOPPED = "stopped by SIGTERM: the last step is saved; the same command goes on from it\n"
+STOPPED = "stopped by SIGTERM: the last step is saved; the same command continues from it\n"
 GONE = (
     "error: another worker or the accelerator is gone, as TensorFlow says above; the same command, on all workers, "
     "goes on from the last checkpoint"

@@ -11,17 +11,17 @@ import sys
 
 import pytest
 
-from tests.cloud import objects
-from tests.environments import ROOT
 from tests.faults.small_models import command as training
 from tests.faults.small_models import environment_of
-from tests.faulty_proxy import proxy
-from tests.films import Described, write_download
-from tests.test_preprocess import tree
+from tests.pipelines.test_preprocess import tree
+from tests.support.cloud import objects
+from tests.support.environments import ROOT
+from tests.support.faulty_proxy import proxy
+from tests.support.films import Described, write_download
 
 TRAIN = [Described(f"Calc-Training_P_0000{n}_LEFT_CC", str(n)) for n in (1, 2, 3, 4)]
 TEST = [Described("Mass-Test_P_00008_LEFT_MLO", "1")]
-WITHOUT_LEASE = "from preprocess import locking; locking.LEASE_SECONDS = -1.0;"
+WITHOUT_LEASE = "from preprocess.files import lease; lease.LEASE_SECONDS = -1.0;"
 """For a program that takes a lock over at once which nobody has renewed for a minute: the waiting, left out."""
 
 
@@ -118,7 +118,7 @@ def test_in_a_bucket(films, expected, store):
     lock = blobs.blob("two/.lock")
     first = stopped_while_it_writes(start(films, "gs://films/two", environment), lock.exists)
     error = refused(start(films, "gs://films/two", environment), "gs://films/two", first)
-    assert "should that run be dead, its hold ends 60 s after its last sign of life" in error
+    assert "if that run was killed, its lock expires 60 s after its last renewal" in error
     first.send_signal(signal.SIGCONT)
     ended(first)
     assert objects(blobs, "two/") == expected
@@ -144,7 +144,7 @@ def test_a_run_that_was_held_up_for_long_publishes_nothing(films, store):
     _, error = first.communicate()
     assert first.returncode == 1, error
     assert error == (
-        "error: gs://films/held: another run has taken it over while this one was held up; wait until it has ended\n"
+        "error: gs://films/held: another run has taken it over while this one was suspended; wait until it has ended\n"
     )
     assert not blobs.blob("held/manifest.json").exists()
     assert json.loads(lock.download_as_bytes())["who"] == "somebody"
@@ -180,7 +180,7 @@ def test_a_training_that_was_held_up_for_long_uploads_nothing(data, store):
     first.send_signal(signal.SIGCONT)
     _, error = first.communicate()
     assert (first.returncode, error.count("\n")) == (1, 1), error
-    assert "another run has taken it over while this one was held up" in error
+    assert "another run has taken it over while this one was suspended" in error
     assert set(objects(blobs, "model/")) == {".lock"}
 
 
@@ -190,4 +190,4 @@ def test_a_place_that_nothing_reaches_is_one_line(path, films):
     _, error = process.communicate()
     assert (process.returncode, error.count("\n")) == (2, 1), error
     assert error.startswith(f"error: {path}")
-    assert "Beam cannot reach it" in error
+    assert ":// is not supported; give a local path or a gs:// path" in error

@@ -1,0 +1,135 @@
+"""Runs a Beam job: waits for it, cancels it on an interrupt, and converts its failures to errors of one line."""
+
+import logging
+import re
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions
+from apache_beam.runners.runner import PipelineResult, PipelineState
+from google.api_core.exceptions import GoogleAPIError
+from grpc import RpcError
+
+from pipelines.beam import runners
+from pipelines.beam.captured_logs import capture_beam_logs
+from preprocess.files.google_errors import error_message
+from preprocess.runtime.errors import InputError, RunFailed
+
+_LOG = logging.getLogger("apache_beam.threads")
+_WORKER_THREAD = "run_worker"  # Beam's name of the thread that waits for a worker process of the local runner
+_EXIT_CODE = re.compile(r"exited with return code (-?\d+)")
+_STEP = re.compile(r" \[while running '[^']*'\]")
+_OWN = re.compile(r"preprocess\.runtime\.errors\.(InputError|RunFailed): (.*)")
+_CHANNEL_CLOSED = "Channel closed prematurely"
+_CONNECT_SECONDS = 5.0
+
+
+def run_job(pipeline: beam.Pipeline, options: PipelineOptions) -> None:
+    """Runs a job and waits for it.
+
+    The job runs in a thread, because the local runner waits forever for a worker that was killed. If this process is
+    interrupted, a remote job is cancelled.
+
+    Raises:
+        InputError: the job cannot be submitted.
+        RunFailed: it failed.
+    """
+    _check_endpoint(options)
+    begun: list[PipelineResult] = []
+
+    def work() -> str:
+        begun.append(pipeline.run())
+        return begun[0].wait_until_finish()
+
+    thread = ThreadPoolExecutor(1, "job")
+    with capture_beam_logs(runners.is_local(options)) as show, _worker_lost() as lost:
+        job = thread.submit(work)
+        thread.shutdown(wait=False)
+        try:
+            wait({job, lost}, return_when=FIRST_COMPLETED)
+            with beam_errors(options):
+                state = (job if job.done() else lost).result()
+        except KeyboardInterrupt:
+            if begun and not runners.is_local(options):
+                begun[0].cancel()
+            raise
+        except RunFailed as failed:
+            if _CHANNEL_CLOSED in str(failed):
+                raise _lost_worker("ended before its work did") from failed
+            if isinstance(failed.__cause__, RuntimeError) and not _OWN.search(str(failed.__cause__)):
+                show()  # not an error of this project: show everything that Beam logged
+            raise
+    if state != PipelineState.DONE:
+        raise RunFailed(f"the Beam job ended in state {state} and left no data set; its messages above say why")
+
+
+@contextmanager
+def beam_errors(options: PipelineOptions) -> Iterator[None]:
+    """Converts the exceptions of a job to errors of one line.
+
+    Raises:
+        InputError, RunFailed: see `run_job`.
+    """
+    try:
+        yield
+    except (InputError, RunFailed) as error:  # of a worker in this process
+        raise type(error)(_STEP.sub("", str(error))) from error
+    except (GoogleAPIError, RpcError) as error:
+        raise RunFailed(f"the service refuses the job or cannot be reached: {error_message(error)}") from error
+    except ValueError as error:  # Beam raises it for incompatible options
+        if runners.is_local(options):
+            raise  # it may come from a worker in this process
+        raise InputError(f"Beam does not accept the job: {' '.join(str(error).split())}") from error
+    except runners.failures(options) as error:
+        last = _STEP.sub("", (str(error).strip() or type(error).__name__).splitlines()[-1])
+        if own := _OWN.search(last):
+            raise (InputError if own[1] == "InputError" else RunFailed)(own[2]) from error
+        raise RunFailed(f"the Beam job failed and left no data set: {last}") from error
+
+
+def _check_endpoint(options: PipelineOptions) -> None:
+    """Makes sure that a job server answers; Beam would wait for it for minutes."""
+    endpoint = options.view_as(PortableOptions).job_endpoint or "embed"
+    if endpoint != "embed" and not runners.is_local(options):
+        host, _, port = endpoint.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
+        except (OSError, ValueError) as error:
+            raise InputError(f"--job_endpoint {endpoint}: no job server answers there ({error}); start one") from error
+
+
+@contextmanager
+def _worker_lost() -> Iterator[Future]:
+    """Yields a future that fails when a worker process of the local runner dies, which Beam does not always notice.
+
+    Other exceptions in Beam's threads are logged under Beam's name: those of threads that were connected to the worker.
+    """
+    lost: Future = Future()
+    before = threading.excepthook
+
+    def hook(args: threading.ExceptHookArgs) -> None:
+        name = args.thread.name if args.thread else ""
+        code = _EXIT_CODE.search(str(args.exc_value))
+        if not code or name != _WORKER_THREAD:
+            _LOG.error("thread %s", name, exc_info=args.exc_value)
+        elif not lost.done():
+            status = int(code[1])
+            number = status - 128 if status > 128 else -status  # there may be a shell in between
+            killed = number in signal.valid_signals()
+            how = f"was killed by {signal.Signals(number).name}" if killed else f"ended with status {status}"
+            lost.set_exception(_lost_worker(how))
+
+    threading.excepthook = hook
+    yield lost
+    threading.excepthook = before  # not after a failure: threads still end while the process exits
+
+
+def _lost_worker(how: str) -> RunFailed:
+    return RunFailed(
+        f"a worker process {how}, perhaps for want of memory; the same command continues with the files that are there"
+    )

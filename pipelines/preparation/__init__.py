@@ -1,0 +1,1 @@
+"""Parts of `pipelines.preprocess`: options, input files, dry run and the closing table."""

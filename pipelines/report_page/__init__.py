@@ -1,0 +1,1 @@
+"""Parts of `pipelines.report`: thumbnails, plots, the results of models, and the HTML templates."""

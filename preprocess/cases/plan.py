@@ -1,0 +1,213 @@
+"""Plans a run before any film is opened: which films are prepared, and what is left out and why.
+
+The plan depends on the case descriptions, the file listing and the options, but not on their order.
+"""
+
+import collections
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from preprocess.cases.descriptions import Mammogram
+from preprocess.cases.locate import FileIndex, Location
+from preprocess.contract import schema
+from preprocess.contract.schema import KEEP, Omission
+from preprocess.runtime.errors import InputError
+
+DROP, ERROR = "drop", "error"
+PATIENT_OVERLAP = (DROP, ERROR, KEEP)
+"""Values of `Selection.patient_overlap`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The options that select mammograms.
+
+    Attributes:
+        views: a subset of `schema.VIEWS`.
+        patient_overlap: what to do with a training mammogram of a patient who is also in the test set: "drop" it, end
+            the run with an "error", or "keep" it.
+        train_per_category, test_count: sizes of the demonstration subset; None for all.
+    """
+
+    views: tuple[str, ...] = schema.VIEWS
+    patient_overlap: str = DROP
+    train_per_category: int | None = None
+    test_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """One film to prepare; an element of the pipeline, about 300 bytes.
+
+    Attributes:
+        density: BI-RADS density category, 1 to 4.
+        file: path below the input root.
+        bytes: size of the file when it was listed.
+    """
+
+    mammogram_id: str
+    split: str
+    density: int
+    patient: str
+    side: str
+    view: str
+    file: str
+    bytes: int
+
+    @property
+    def image_name(self) -> str:
+        return schema.image_name(self.density, self.mammogram_id)
+
+    def omission(self, stage: str, reason: str, kind: str = schema.REJECTED) -> Omission:
+        return Omission(self.mammogram_id, self.split, self.file, kind, stage, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Counts of a plan.
+
+    Attributes:
+        named: mammograms in the case descriptions.
+        matched: those of them for which a file was found.
+        duplicate_files: files of a mammogram for which another file is used.
+        overlapping_patients: patients in both splits.
+    """
+
+    named: int
+    matched: int
+    duplicate_files: int
+    overlapping_patients: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The films to prepare and the omissions that are known before any film is opened, both sorted."""
+
+    films: tuple[Film, ...]
+    omissions: tuple[Omission, ...]
+    totals: Totals
+
+    def fingerprint(self, parameters: Mapping[str, object]) -> str:
+        """Returns the SHA-256 of this plan and the parameters.
+
+        It covers the path below the input root and the size of every film, but not its content, and not the roots.
+        """
+        content = {
+            "format": schema.FORMAT,
+            "films": [dataclasses.astuple(film) for film in self.films],
+            "omissions": [dataclasses.astuple(omission) for omission in self.omissions],
+            "parameters": parameters,
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def make_plan(mammograms: Iterable[Mammogram], index: FileIndex, selection: Selection) -> Plan:
+    """Decides for every mammogram whether it is prepared, rejected or excluded.
+
+    Raises:
+        InputError: patients are in both splits and `patient_overlap` is "error"; no mammogram has a file; or nothing
+            is left to prepare.
+    """
+    mammograms = list(mammograms)
+    located = [(mammogram, index.locate(mammogram)) for mammogram in mammograms]
+    overlap = _patients_in_both_splits(mammograms)
+    if overlap and selection.patient_overlap == ERROR:
+        raise InputError(
+            f"{len(overlap)} patients are in both the training and the test descriptions "
+            f"({', '.join(overlap[:5])}{' …' if len(overlap) > 5 else ''}); "
+            f"use --patient_overlap drop to leave them out of the training set"
+        )
+    overlapping = frozenset(overlap)
+    matched = sum(bool(location.path) for _, location in located)
+    if matched == 0:
+        raise InputError(
+            f"not one of the {len(mammograms):,} mammograms that the case descriptions name has a file below the "
+            f"input root; expected one of the layouts in docs/data.md, such as "
+            f"<mammogram ID>/<StudyUID>/<SeriesUID>/000000.dcm"
+        )
+
+    both = _ids_in_both_splits(mammograms)
+    films, omissions = [], []
+    for mammogram, location in located:
+        cause = _cause_of_omission(mammogram, location, selection, overlapping, both)
+        if cause is None:
+            films.append(_film(mammogram, location))
+        else:
+            source = location.path or mammogram.image_path
+            omissions.append(Omission(mammogram.mammogram_id, mammogram.split, source, *cause))
+    films, unchosen = _subset(films, selection)
+    omissions += unchosen
+    if not films:
+        raise InputError(
+            f"nothing is left to prepare: of {len(mammograms):,} named mammograms {_tally(omissions)}; "
+            f"change the options or correct the input"
+        )
+    return Plan(
+        films=tuple(sorted(films, key=lambda film: (film.split, film.mammogram_id))),
+        omissions=tuple(sorted(omissions)),
+        totals=Totals(
+            named=len(mammograms),
+            matched=matched,
+            duplicate_files=sum(len(location.duplicates) for _, location in located),
+            overlapping_patients=len(overlap),
+        ),
+    )
+
+
+def _film(mammogram: Mammogram, location: Location) -> Film:
+    m = mammogram
+    return Film(m.mammogram_id, m.split, int(m.density), m.patient, m.side, m.view, location.path, location.bytes)
+
+
+def _cause_of_omission(
+    mammogram: Mammogram, location: Location, selection: Selection, overlap: frozenset[str], both: set[str]
+) -> tuple[str, str, str] | None:
+    """Returns kind, stage and reason if a mammogram is left out, else None."""
+    if mammogram.fault:
+        return schema.REJECTED, "csv", mammogram.fault
+    if mammogram.split == schema.TRAIN and mammogram.mammogram_id in both:
+        return schema.EXCLUDED, "select", "the test descriptions name the same mammogram"
+    if mammogram.split == schema.TRAIN and selection.patient_overlap == DROP and mammogram.patient in overlap:
+        return schema.EXCLUDED, "select", f"patient {mammogram.patient} is in the test descriptions"
+    if mammogram.view not in selection.views:
+        return schema.EXCLUDED, "select", f"view {mammogram.view} is not among --views {' '.join(selection.views)}"
+    if location.fault:
+        return schema.REJECTED, "match", location.fault
+    return None
+
+
+def _patients_in_both_splits(mammograms: list[Mammogram]) -> tuple[str, ...]:
+    """Returns the patients in both splits, sorted. Files play no part, so the training set does not depend on them."""
+    patients = {split: {m.patient for m in mammograms if m.split == split and m.patient} for split in schema.SPLITS}
+    return tuple(sorted(patients[schema.TRAIN] & patients[schema.TEST]))
+
+
+def _ids_in_both_splits(mammograms: list[Mammogram]) -> set[str]:
+    ids = {split: {m.mammogram_id for m in mammograms if m.split == split} for split in schema.SPLITS}
+    return ids[schema.TRAIN] & ids[schema.TEST]
+
+
+def _subset(films: list[Film], selection: Selection) -> tuple[list[Film], list[Omission]]:
+    """Applies the demonstration subset: the first images of each training category and of the test set."""
+    quota = {(schema.TRAIN, density): selection.train_per_category for density in schema.DENSITIES}
+    quota[schema.TEST, 0] = selection.test_count
+    taken: collections.Counter[tuple[str, int]] = collections.Counter()
+    chosen, unchosen = [], []
+    for film in sorted(films, key=lambda film: schema.record_order(film.mammogram_id)):
+        group = (film.split, film.density if film.split == schema.TRAIN else 0)
+        limit = quota[group]
+        if limit is not None and taken[group] >= limit:
+            reason = "not among the images chosen for the demonstration subset"
+            unchosen.append(film.omission("select", reason, schema.EXCLUDED))
+        else:
+            taken[group] += 1
+            chosen.append(film)
+    return chosen, unchosen
+
+
+def _tally(omissions: list[Omission]) -> str:
+    kinds = collections.Counter(omission.kind for omission in omissions)
+    return " and ".join(f"{count:,} are {kind}" for kind, count in sorted(kinds.items()))

@@ -1,0 +1,91 @@
+"""`manifest.json`: what a data set contains and how it was made. It is written last; with it, the data set is whole."""
+
+import collections
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+
+from preprocess.contract import schema
+from preprocess.contract.schema import Size
+from preprocess.dataset.recipe import PreparedImage, Recipe
+from preprocess.files import storage
+from preprocess.runtime.errors import InputError
+
+KEYS = ("format", "fingerprint", "versions", "parameters", "canvas", "mammograms", "counts", "files")
+LIBRARIES = ("apache-beam", "numba", "numpy", "pillow", "pydicom")
+
+
+def format_manifest(
+    images: Sequence[PreparedImage],
+    rejected: int,
+    excluded: int,
+    files: Mapping[str, Mapping],
+    canvas: Size,
+    recipe: Recipe,
+) -> bytes:
+    """Returns the manifest of a data set.
+
+    Args:
+        files: path below the output root -> its `bytes` and `sha256`.
+    """
+    counted = collections.Counter((image.film.split, image.film.density) for image in images)
+    manifest = {
+        "format": schema.FORMAT,
+        "fingerprint": recipe.fingerprint,
+        "versions": {name: version(name) for name in LIBRARIES} | {"python": platform.python_version()},
+        "parameters": asdict(recipe.parameters),
+        "canvas": {"height": canvas[0], "width": canvas[1]},
+        "mammograms": {
+            "named": recipe.totals.named,
+            "matched": recipe.totals.matched,
+            "spare_files": recipe.totals.duplicate_files,
+            "rejected": rejected,
+            "excluded": excluded,
+            "prepared": len(images),
+        },
+        "counts": {
+            split: {str(density): counted[split, density] for density in schema.DENSITIES} for split in schema.SPLITS
+        },
+        "files": files,
+    }
+    return json.dumps(manifest, indent=1, sort_keys=True).encode()
+
+
+def read_manifest(output_root: str) -> dict | None:
+    """Returns the manifest of a finished data set, None where there is none.
+
+    Raises:
+        InputError: a file of that name is not a manifest of this job.
+    """
+    path = storage.join(output_root, schema.MANIFEST_FILE)
+    if not storage.exists(path):
+        return None
+    try:
+        manifest = json.loads(storage.read(path))
+        return {key: manifest[key] for key in KEYS}
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path}: not a manifest of this job; move it away or choose another --output") from error
+
+
+def existing_files(output_root: str) -> list[str]:
+    """Returns the files of the data set that a manifest describes, and its report; empty without a manifest.
+
+    Only files that a listing of the folder contains are returned, so that no name in a manifest leads out of it.
+    """
+    manifest = read_manifest(output_root)
+    if manifest is None:
+        return []
+    present = storage.list_files(output_root)
+    return [name for name in (*manifest["files"], schema.REPORT_FILE) if name in present]
+
+
+def output_files(output_root: str) -> list[str]:
+    """Returns the images, records and tables that exist under final names, with or without a manifest."""
+    folders = tuple(f"{folder}/" for folder in schema.IMAGE_FOLDERS.values())
+    stems = tuple(schema.RECORD_STEMS.values())
+    return sorted(
+        path for path in storage.list_files(output_root)
+        if path == schema.DATASET_FILE or path.startswith((*folders, *stems))
+    )  # fmt: skip

@@ -1,0 +1,52 @@
+"""Recognizes the format of a film file (DICOM, PNG, TIFF or JPEG) and opens it."""
+
+import os
+from typing import BinaryIO
+
+from preprocess.contract import schema
+from preprocess.images import raster
+from preprocess.images.dicom.reader import open_dicom
+from preprocess.images.pixels import MAX_PIXELS, FilmImage
+from preprocess.runtime.errors import RejectedFilm
+
+
+def open_film(stream: BinaryIO, max_pixels: int = MAX_PIXELS) -> FilmImage:
+    """Reads the header of a film and checks that the file can hold what the header promises. Nothing is decoded.
+
+    The format is recognized by the content, not by the file name.
+
+    Args:
+        stream: an open, seekable file; it must stay open while rows are read.
+        max_pixels: the largest number of pixels that a film may have.
+
+    Raises:
+        RejectedFilm: another format, a broken header, an image that is not one grayscale film, or a file that is too
+            short for its header.
+    """
+    try:
+        film = _open_by_content(stream)
+    except OSError as error:
+        raise RejectedFilm("header", f"the file cannot be read: {error.strerror or type(error).__name__}") from error
+    if max(film.height, film.width) > schema.MAX_SIDE:
+        raise RejectedFilm("header", f"{film.height} x {film.width} pixels; expected at most {schema.MAX_SIDE} a side")
+    if film.height * film.width > max_pixels:
+        raise RejectedFilm(
+            "header",
+            f"{film.height} x {film.width} pixels are more than --max_pixels {max_pixels:,}; "
+            f"raise it if this is a film",
+        )
+    return film
+
+
+def _open_by_content(stream: BinaryIO) -> FilmImage:
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    magic = stream.read(132)
+    stream.seek(0)
+    if magic[128:] == b"DICM":
+        return open_dicom(stream, size)
+    if magic.startswith((b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"\xff\xd8\xff")):
+        return raster.open_raster(stream, size)
+    if size == 0:
+        raise RejectedFilm("header", "the file is empty")
+    raise RejectedFilm("header", "not a DICOM, PNG, TIFF or JPEG file")

@@ -1,1 +1,0 @@
-"""Where files can lie. Each module offers the same functions; `preprocess.storage` chooses one by the path."""

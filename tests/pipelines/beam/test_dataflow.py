@@ -1,0 +1,179 @@
+"""The job as Dataflow gets it: submitted for real up to the service's door, then replayed from what was staged.
+
+The storage is an emulator, the submission is Beam's own with all its checks, and the replay's workers live in an
+environment made from the declared requirements alone, with the staged package and nothing else of this project.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from email.parser import BytesHeaderParser
+from pathlib import Path
+
+import pytest
+
+from pipelines.beam import runners
+from preprocess.runtime.errors import InputError
+from tests import ROOT
+from tests.pipelines.test_preprocess import tree
+from tests.support.cloud import objects, upload
+from tests.support.environments import copy_project, install, make_environment
+from tests.support.films import Described, write_download
+
+REPLAY = ROOT / "tests/support/replay.py"
+FILMS = [Described(f"Calc-Training_P_0000{n}_LEFT_CC", str(n % 4 + 1)) for n in range(1, 8)]
+TEST = [Described(f"Mass-Test_P_0010{n}_RIGHT_MLO", str(n % 4 + 1)) for n in range(1, 5)]
+CLOUD = ["--runner=DataflowRunner", "--project=p-abc", "--region=us-central1"]
+
+
+def run(command, environment=None, folder=ROOT):
+    return subprocess.run(
+        [str(word) for word in command], cwd=folder, env=os.environ | (environment or {}), capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+
+
+def submit(environment, out, *words, setup=ROOT):
+    command = [sys.executable, "-m", "pipelines.preprocess", "--input=gs://films/in/images", f"--output=gs://films/{out}",
+               "--train_csv=gs://films/in/csv/train.csv", "--test_csv=gs://films/in/csv/test.csv", *CLOUD,
+               f"--template_location=gs://films/{out}-job.json", *words]  # fmt: skip
+    return run(command, environment, setup)
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory):
+    root = tmp_path_factory.mktemp("films")
+    write_download(root, FILMS, TEST, ["NBIA classic", "NBIA descriptive", "converted TIFF", "JPEG mirror"])
+    return root
+
+
+@pytest.fixture(scope="module")
+def cloud(bucket, films):
+    """A bucket that holds the films, and the environment in which clients find it."""
+    store, environment = bucket
+    upload(films, store, "in/")
+    return store, environment
+
+
+@pytest.fixture(scope="module")
+def staged(cloud, tmp_path_factory):
+    """The job's description, and the folder that everything it names was copied to."""
+    store, environment = cloud
+    ran = submit(environment, "out")
+    assert ran.returncode == 0, ran.stderr
+    assert "gs://films/out-job.json" in ran.stdout
+    job = json.loads(store.blob("out-job.json").download_as_bytes())
+    folder = tmp_path_factory.mktemp("staged")
+    for blob in store.list_blobs(prefix="dataflow-temp/"):
+        blob.download_to_filename(folder / Path(blob.name).name)
+    return job, folder
+
+
+@pytest.fixture(scope="module")
+def requirements(staged, tmp_path_factory):
+    """A virtual environment made from what the staged package declares, at the versions this project is tested with."""
+    _, folder = staged
+    with tarfile.open(folder / "workflow.tar.gz") as package:
+        (info,) = [name for name in package.getnames() if name.count("/") == 1 and name.endswith("PKG-INFO")]
+        declared = BytesHeaderParser().parse(package.extractfile(info)).get_all("Requires-Dist")
+    worker = [line for line in declared if "extra ==" not in line]
+    return make_environment(tmp_path_factory.mktemp("environment") / "venv", ["setuptools", *worker])
+
+
+def test_the_job_is_described_as_its_user_would_want_it(staged):
+    job, folder = staged
+    (pool,) = [pool for pool in job["environment"]["workerPools"] if pool["kind"] == "harness"]
+    assert pool["machineType"] == "e2-standard-2"
+    assert pool["diskSizeGb"] == 30
+    assert pool["autoscalingSettings"]["maxNumWorkers"] == 16
+    (package,) = [package for package in pool["packages"] if package["name"].startswith("workflow")]
+    assert package["location"].startswith("storage.googleapis.com/films/dataflow-temp/")
+    options = job["environment"]["sdkPipelineOptions"]["options"]
+    assert options["number_of_worker_harness_threads"] == 8
+    assert options["pipelineUrl"].startswith("gs://films/dataflow-temp/")
+    assert options["region"] == "us-central1"
+    with tarfile.open(folder / "workflow.tar.gz") as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    expected = {str(path.relative_to(ROOT)) for path in (ROOT / "preprocess").rglob("*.py")}
+    assert expected <= names
+
+
+def test_what_was_staged_runs_in_a_fresh_environment(cloud, staged, requirements, films, tmp_path):
+    store, environment = cloud
+    _, folder = staged
+    install(requirements, folder / "workflow.tar.gz")
+    ran = run([sys.executable, REPLAY, folder / "pipeline.pb", requirements], environment, tmp_path)
+    assert ran.stdout.strip().endswith("DONE"), ran.stderr
+    written = objects(store, "out/")  # the job itself clears its staging folder away
+    local = run(
+        [sys.executable, "-m", "pipelines.preprocess", "--input", films / "images", "--output", tmp_path / "out",
+         "--train_csv", films / "csv/train.csv", "--test_csv", films / "csv/test.csv", "--direct_num_workers=1"]
+    )  # fmt: skip
+    assert local.returncode == 0, local.stderr
+    assert written == tree(tmp_path / "out")
+
+
+def test_a_package_that_lacks_a_module_fails(cloud, staged, requirements, tmp_path):
+    """The replay sees the staged package and nothing else: without a module of it, it must not succeed."""
+    store, environment = cloud
+    (tmp_path / "copy").mkdir()
+    copy = copy_project(tmp_path / "copy")
+    settings = (copy / "pyproject.toml").read_text()
+    lacking = settings.replace('include = ["preprocess*",', 'include = ["preprocess",')  # not preprocess.files
+    assert lacking != settings
+    (copy / "pyproject.toml").write_text(lacking)
+    ran = submit(environment, "lacking", f"--setup_file={copy}/setup.py", "--temp_location=gs://films/lacking-temp")
+    assert ran.returncode == 0, ran.stderr
+    for blob in store.list_blobs(prefix="lacking-temp/"):
+        blob.download_to_filename(tmp_path / Path(blob.name).name)
+    install(requirements, tmp_path / "workflow.tar.gz")
+    ran = run(
+        [sys.executable, ROOT / "tests/support/replay.py", tmp_path / "pipeline.pb", requirements],
+        environment,
+        tmp_path,
+    )
+    assert "DONE" not in ran.stdout
+    assert "No module named 'preprocess.cases'" in ran.stderr
+    assert not store.blob("lacking/manifest.json").exists()
+
+
+def test_options_that_beam_does_not_take_are_one_line(cloud):
+    _, environment = cloud
+    ran = submit(environment, "misnamed", "--job_name=My_Job")
+    assert ran.returncode == 2
+    assert ran.stderr.splitlines()[-1].startswith("error: Beam does not accept the job: ")
+    assert "My_Job" in ran.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["--region=r"], "no --project: DataflowRunner needs --project and --region"),
+    (["--project=p"], "no --region: DataflowRunner needs --project and --region"),
+    (["--project=p", "--region=r", "--input=/films"], "--input /films: Dataflow's workers cannot read it; copy it to"),
+    (["--project=p", "--region=r", "--output=out"], "out: Dataflow's workers cannot read it; copy it to gs://"),
+])  # fmt: skip
+def test_what_is_missing_is_said(words, message, capsys):
+    from pipelines import preprocess
+
+    required = ["--input=gs://a/b", "--output=gs://a/c", "--train_csv=x", "--test_csv=y", "--runner=DataflowRunner"]
+    assert preprocess.main([*required, *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_user_s_word_counts():
+    from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions, WorkerOptions
+
+    words = [*CLOUD, "--machine_type=n2-standard-8", "--number_of_worker_harness_threads=3", "--num_workers=40"]
+    options = runners.apply_defaults(PipelineOptions(words), {w.split("=")[0] for w in words}, "gs://a/b", "gs://a/c")
+    worker = options.view_as(WorkerOptions)
+    assert (worker.machine_type, worker.max_num_workers) == ("n2-standard-8", 40)
+    assert options.view_as(DebugOptions).number_of_worker_harness_threads == 3
+
+
+def test_an_installed_package_has_no_setup_file(monkeypatch, tmp_path):
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    monkeypatch.setattr(runners, "SETUP_FILE", tmp_path / "setup.py")
+    with pytest.raises(InputError, match=r"setup.py: does not exist.*give a --setup_file"):
+        runners.apply_defaults(PipelineOptions(CLOUD), set(), "gs://a/b", "gs://a/c")

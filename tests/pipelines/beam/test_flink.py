@@ -1,0 +1,95 @@
+"""The job on a real Flink cluster of two TaskManagers, its Python workers in an environment of their own."""
+
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.pipelines.beam.flink.cluster import JARS, flink_cluster
+from tests.pipelines.test_preprocess import tree
+from tests.support.environments import ROOT, copy_project, make_environment
+
+if not (shutil.which("java") and JARS.is_dir()):
+    pytest.skip("wants Java and Flink's jars; `make test-flink` gets the jars, with Maven", allow_module_level=True)
+
+PATIENTS = 80
+
+
+@pytest.fixture(scope="module")
+def worker_python(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("workers")
+    (folder / "project").mkdir()
+    return make_environment(folder / "venv", [copy_project(folder / "project")])
+
+
+@pytest.fixture
+def cluster(worker_python, tmp_path):
+    (tmp_path / "flink").mkdir()
+    with flink_cluster(tmp_path / "flink", worker_python) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    """Films, and the data set that DirectRunner makes of them."""
+    root = tmp_path_factory.mktemp("sample")
+    command = [sys.executable, "-m", "pipelines.make_sample", f"--output={root}/in", f"--patients={PATIENTS}"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(job(root, root / "direct", "--direct_num_workers=1"), cwd=ROOT, check=True, capture_output=True)
+    return root, tree(root / "direct")
+
+
+def job(root, out, *words):
+    films = root / "in"
+    return [
+        sys.executable, "-m", "pipelines.preprocess", f"--input={films}", f"--output={out}",
+        "--train_csv", *map(str, films.glob("*_train_set.csv")), "--test_csv", *map(str, films.glob("*_test_set.csv")),
+        *words,
+    ]  # fmt: skip
+
+
+def finish(process):
+    """Waits for a job; returns its exit status and what it said."""
+    said, _ = process.communicate()
+    return process.returncode, said
+
+
+def start(cluster, root, out):
+    command = job(root, out, *cluster.options)
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def the_job(cluster):
+    (only,) = cluster.ask("jobs")["jobs"]
+    return only
+
+
+def test_the_same_bytes_as_directrunner(cluster, sample, tmp_path):
+    root, expected = sample
+    status, said = finish(start(cluster, root, tmp_path / "out"))
+    assert status == 0, said
+    assert the_job(cluster)["status"] == "FINISHED"
+    assert cluster.ask("taskmanagers")["taskmanagers"][1]["slotsNumber"] == 2
+    assert tree(tmp_path / "out") == expected
+
+
+def test_a_task_manager_is_killed_in_the_middle(cluster, sample, tmp_path):
+    root, expected = sample
+    images = sum(name.startswith("small_") for name in expected)
+    process = start(cluster, root, tmp_path / "out")
+    staging = tmp_path / "out/.staging"
+    while sum(1 for _ in staging.glob("*/images/*/*.png")) < images // 3:
+        assert process.poll() is None, process.stdout.read()
+    cluster.task_managers[0].send_signal(signal.SIGKILL)
+    staged = sum(1 for _ in staging.glob("*/images/*/*.png"))
+    assert staged < images
+    status, said = finish(process)
+    assert status == 0, said
+    found = the_job(cluster)
+    assert found["status"] == "FINISHED"
+    failures = cluster.ask(f"jobs/{found['id']}/exceptions")["exceptionHistory"]["entries"]
+    assert failures  # the job noticed, and began anew
+    assert len(cluster.ask("taskmanagers")["taskmanagers"]) == 1
+    assert tree(tmp_path / "out") == expected

@@ -1,0 +1,175 @@
+"""What ends a run before it starts: one line, exit status 2, nothing written."""
+
+import os
+
+import pytest
+
+from pipelines.beam.runners import choose_worker_count
+from pipelines.preparation.options import parse
+from preprocess.cases.plan import Film
+from tests.support.films import LAYOUTS, Described, random_film, write_csv
+
+TRAIN = [Described(f"Calc-Training_P_0000{n}_LEFT_CC", str(n)) for n in (1, 2, 3)]
+TEST = [Described("Calc-Test_P_00009_LEFT_CC", "4")]
+
+
+@pytest.fixture
+def sound(tmp_path):
+    write_csv(tmp_path / "train.csv", TRAIN)
+    write_csv(tmp_path / "test.csv", TEST)
+    for number, film in enumerate(TRAIN + TEST):
+        LAYOUTS["NBIA classic"](tmp_path / "images", film, random_film(number))
+    return tmp_path
+
+
+def refused(job, *words, **places):
+    status, said, out = job(*words, **places)
+    assert status == 2
+    assert "Traceback" not in said
+    assert not out.exists()
+    (line,) = said.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+def test_a_missing_csv(job, sound):
+    line = refused(job, train="gone.csv")
+    assert f"{sound}/gone.csv: no such file; give the case descriptions' paths" in line
+
+
+def test_a_glob_that_names_nothing(job, sound):
+    assert "x*.csv: no such file" in refused(job, train="x*.csv")
+
+
+def test_a_csv_without_the_needed_columns(job, sound):
+    (sound / "train.csv").write_text("patient_id,density\nP_1,2\n")
+    assert "train.csv: no column 'breast density' and no column" in refused(job)
+
+
+def test_a_binary_file_for_a_csv(job, sound):
+    (sound / "train.csv").write_bytes(bytes(range(256)))
+    assert "train.csv: not a readable CSV file" in refused(job)
+
+
+def test_a_folder_for_a_csv(job, sound):
+    (sound / "train.csv").unlink()
+    (sound / "train.csv").mkdir()
+    assert "train.csv" in refused(job)
+
+
+@pytest.mark.parametrize("images", ["gone", "empty"])
+def test_an_unreadable_root(images, job, sound):
+    (sound / "empty").mkdir()
+    assert f"{sound}/{images}: no such folder, or no file in it" in refused(job, images=images)
+
+
+def test_a_file_for_a_root(job, sound):
+    assert "train.csv: no such folder, or no file in it" in refused(job, images="train.csv")
+
+
+def test_a_root_without_a_film_of_the_csvs(job, sound):
+    (sound / "other").mkdir()
+    (sound / "other/x.dcm").write_bytes(b"x")
+    assert "not one of the 4 mammograms that the case descriptions name has a file" in refused(job, images="other")
+
+
+def test_an_empty_selection(job, sound):
+    assert "nothing is left to prepare: of 4 named mammograms 4 are excluded" in refused(job, "--views", "MLO")
+
+
+def test_an_output_that_cannot_be_written_to(job, sound):
+    (sound / "file").write_text("")
+    assert "file/out: cannot be written to (" in refused(job, out="file/out")
+
+
+@pytest.mark.parametrize(
+    ("word", "nearest"),
+    [
+        ("--resampel=nearest", "--resample"),
+        ("--max_rejectd", "--max_rejected"),
+        ("--direct_num_worker=2", "--direct_num_workers"),
+        ("--tmp_location", "--temp_location"),
+        ("--image_heigth", "--image_height"),
+    ],
+)
+def test_a_misspelt_option_names_the_nearest(word, nearest, job, sound):
+    assert f"unknown option {word.split('=')[0]}; did you mean {nearest}?" in refused(job, word, "3")
+
+
+def test_a_misspelt_runner_names_the_nearest(job, sound):
+    assert "unknown runner DirctRunner; did you mean DirectRunner?" in refused(job, "--runner", "DirctRunner")
+
+
+@pytest.mark.parametrize("name", [None, "direct", "directrunner", "DirectRunner", "SwitchingDirectRunner"])
+def test_every_name_of_the_local_runner_is_the_same_runner(name):
+    required = ["--input=i", "--output=o", "--train_csv=a", "--test_csv=b"]
+    _, beam = parse([*required, *([f"--runner={name}"] if name else [])])
+    chosen = beam.get_all_options()
+    assert (chosen["runner"], chosen["direct_running_mode"], chosen["direct_num_workers"]) == (
+        "DirectRunner", "multi_processing", 0)  # fmt: skip
+    assert chosen["update_compatibility_version"]  # keeps Beam from trying Prism
+
+
+def test_other_runners_and_given_workers_are_left_as_they_are():
+    required = ["--input=i", "--output=o", "--train_csv=a", "--test_csv=b"]
+    assert parse([*required, "--runner=flink"])[1].get_all_options()["runner"] == "FlinkRunner"
+    assert parse([*required, "--runner=some.package.Runner"])[1].get_all_options()["runner"] == "some.package.Runner"
+    one = parse([*required, "--direct_num_workers=1"])[1].get_all_options()
+    assert (one["direct_num_workers"], one["direct_running_mode"]) == (1, "in_memory")
+
+
+@pytest.mark.parametrize(("words", "films", "megabytes", "chosen"), [
+    ([], 262, 1, (1, "in_memory")),
+    ([], 30, 40, (4, "multi_processing")),
+    ([], 1499, 0.1, (2, "multi_processing")),
+    ([], 3103, 0.1, (6, "multi_processing")),
+    ([], 3103, 50, (8, "multi_processing")),
+    (["--direct_num_workers=2"], 262, 1, (2, "multi_processing")),
+    (["--direct_num_workers=1"], 3103, 50, (1, "in_memory")),
+    (["--runner=flink"], 3103, 50, (1, "in_memory")),
+])  # fmt: skip
+def test_there_are_as_many_local_workers_as_have_work(words, films, megabytes, chosen, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    _, beam = parse(["--input=i", "--output=o", "--train_csv=a", "--test_csv=b", *words])
+    film = Film(
+        "Mass-Training_P_00001_LEFT_CC", "train", 1, "P_00001", "LEFT", "CC", "film.dcm", int(megabytes * 2**20)
+    )
+    choose_worker_count(beam, [film] * films)
+    settled = beam.get_all_options()
+    assert (settled["direct_num_workers"], settled["direct_running_mode"]) == chosen
+
+
+@pytest.mark.parametrize("words", [["--direct_num_workers", "many"], ["--direct_num_workers"]])
+def test_a_wrong_value_of_a_beam_option(words, job, sound):
+    assert "a Beam option has a wrong value: argument --direct_num_workers" in refused(job, *words)
+
+
+def test_a_word_that_belongs_to_no_option(job, sound):
+    assert "'stray' belongs to no option" in refused(job, "--dry_run", "stray")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--canvas", "big"], "'big' is not auto or <width>x<height>"),
+        (["--canvas", "70000x10"], "'70000x10' is not auto or <width>x<height>"),
+        (["--image_width", "0"], "'0' is not a whole number from 1 to 99999"),
+        (["--tfrecord_shards", "many"], "'many' is not a whole number"),
+        (["--max_rejected", "5"], "'5' is not a share from 0 to 1"),
+        (["--resample", "cubic"], "invalid choice: 'cubic'"),
+        (["--views", "ML"], "invalid choice: 'ML'"),
+        (["--patient_overlap", "ignore"], "invalid choice: 'ignore'"),
+    ],
+)
+def test_a_wrong_value(words, message, job, sound, capfd):
+    with pytest.raises(SystemExit) as ended:
+        job(*words)
+    assert ended.value.code == 2
+    assert message in capfd.readouterr().err
+
+
+def test_a_mammogram_that_two_csvs_name_is_one(job, sound):
+    write_csv(sound / "more_train.csv", [TRAIN[0]])
+    status, said, _ = job(train="*train.csv")
+    assert status == 0
+    assert "4 mammograms named, 4 matched to a file" in said

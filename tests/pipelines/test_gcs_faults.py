@@ -1,0 +1,167 @@
+"""What becomes of a run when Google Cloud Storage fails, refuses, or cannot be asked: real clients, a real server."""
+
+import http.server
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests import ROOT
+from tests.conftest import CREDENTIALS
+from tests.pipelines.test_preprocess import tree
+from tests.support.cloud import objects, run, serving, upload
+from tests.support.faulty_proxy import CUT, RESET, proxy
+from tests.support.films import Described, write_download
+from tests.support.labelled import FLAGS
+
+FILMS = [Described(f"Calc-Training_P_0000{n}_LEFT_CC", str(n)) for n in (1, 2, 3, 4)]
+SECRET = "ya29.planted-token"
+TEST = [Described("Calc-Test_P_00009_LEFT_CC", "4")]
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory):
+    root = tmp_path_factory.mktemp("films")
+    write_download(root, FILMS, TEST, ["NBIA classic", "converted TIFF", "JPEG mirror"])
+    return root
+
+
+@pytest.fixture(scope="module")
+def stored(bucket, films, tmp_path_factory):
+    """The films in a bucket, and the environment of a sign-in whose token can be recognized."""
+    store, environment = bucket
+    upload(films, store, "in/")
+    credentials = tmp_path_factory.mktemp("sign-in") / "credentials.json"
+    credentials.write_text(json.dumps(CREDENTIALS | {"token": SECRET, "refresh_token": SECRET}))
+    return store, environment | {"GOOGLE_APPLICATION_CREDENTIALS": str(credentials)}
+
+
+def job(where, out):
+    csvs = ["--train_csv", f"{where}/csv/train.csv", "--test_csv", f"{where}/csv/test.csv"]
+    return ["--input", f"{where}/images", *csvs, "--output", out, "--direct_num_workers=1"]
+
+
+@pytest.mark.parametrize("fault", [429, 503, RESET, CUT])
+def test_what_passes_is_tried_again_and_changes_no_byte(fault, stored, films, tmp_path):
+    store, environment = stored
+    expected = run("pipelines.preprocess", {}, *job(films, tmp_path / "out"))
+    assert expected.returncode == 0, expected.stderr
+
+    def every_sixth(number, method, path):
+        return fault if number % 6 == 0 and (fault != CUT or method == "GET") else None
+
+    with proxy(environment["STORAGE_EMULATOR_HOST"], every_sixth) as server:
+        environment = environment | {"STORAGE_EMULATOR_HOST": server.url}
+        ran = run("pipelines.preprocess", environment, *job("gs://films/in", f"gs://films/out-{fault}"))
+        assert ran.returncode == 0, ran.stderr
+        verified = run("pipelines.verify", environment, f"gs://films/out-{fault}")
+        assert verified.returncode == 0, verified.stderr
+        assert server.failed >= 5
+    assert objects(store, f"out-{fault}/") == tree(tmp_path / "out")
+    assert SECRET not in ran.stdout + ran.stderr
+
+
+COMMANDS = {
+    "films": lambda bad, good: ["pipelines.preprocess", *job(good, "gs://films/x"), "--input", f"{bad}/images"],
+    "descriptions": lambda bad, good: [
+        "pipelines.preprocess", *job(good, "gs://films/x"), "--test_csv", f"{bad}/csv/test.csv"
+    ],
+    "output": lambda bad, good: ["pipelines.preprocess", *job(good, f"{bad}/out")],
+    "verify": lambda bad, _: ["pipelines.verify", f"{bad}/out"],
+    "report": lambda bad, _: ["pipelines.report", f"{bad}/out"],
+    "folder": lambda bad, _: [
+        "trainer.gpu_model", "--training_data_dir", bad, "--eval_data_dir", bad, "--model_dir=m", *FLAGS
+    ],
+    "records": lambda bad, _: [
+        "trainer.tpu_model", "--training_data", f"{bad}/*", "--eval_data", f"{bad}/*", "--model_dir=m", *FLAGS
+    ],
+}  # fmt: skip
+
+
+def run_command(environment, module, *words):
+    return run(module, environment, *words)
+
+
+def is_one_line(ran):
+    assert ran.returncode in (1, 2), ran.stderr
+    assert ran.stderr.startswith("error: gs://")
+    assert ran.stderr.count("\n") == 1, ran.stderr
+    assert SECRET not in ran.stdout + ran.stderr
+    return ran.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_wrong_bucket_is_one_line(command, stored):
+    _, environment = stored
+    with proxy(environment["STORAGE_EMULATOR_HOST"], lambda *_: None) as server:
+        environment = environment | {"STORAGE_EMULATOR_HOST": server.url}
+        said = is_one_line(run_command(environment, *COMMANDS[command]("gs://nobody/in", "gs://films/in")))
+        about = [asked for asked in server.asked if "/b/nobody/o" in asked[1]]  # the client looks at buckets by itself
+        assert len(about) == len(set(about))  # nothing is tried again
+    assert "gs://nobody/in" in said
+    assert "there is no bucket of this name" in said
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_permission_is_one_line(command, stored):
+    _, environment = stored
+
+    def forbidden(number, method, path):
+        return 403 if "/secret" in path or "%2Fsecret" in path or "in%2Fsecret" in path else None
+
+    with proxy(environment["STORAGE_EMULATOR_HOST"], forbidden) as server:
+        environment = environment | {"STORAGE_EMULATOR_HOST": server.url}
+        said = is_one_line(run_command(environment, *COMMANDS[command]("gs://films/in/secret", "gs://films/in")))
+        assert server.failed <= 2  # nothing is tried again
+    assert "said by the service: 403" in said
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_sign_in_is_one_line(command, tmp_path):
+    """Where there is none, Google's library asks a server that only its own machines have: once, not three times."""
+    asked = []
+
+    class Elsewhere(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.connection.close()
+
+        def log_message(self, format, *args):  # noqa: A002
+            pass
+
+    with serving(http.server.ThreadingHTTPServer(("localhost", 0), Elsewhere)) as server:
+        environment = {
+            "HOME": str(tmp_path), "GCE_METADATA_IP": f"localhost:{server.server_port}",
+            "GOOGLE_APPLICATION_CREDENTIALS": "", "STORAGE_EMULATOR_HOST": "", "CLOUDSDK_CONFIG": str(tmp_path),
+        }  # fmt: skip
+        said = is_one_line(run_command(environment, *COMMANDS[command]("gs://films/in", "gs://films/in")))
+    assert "no valid credentials for Google Cloud (DefaultCredentialsError); run `gcloud auth" in said
+    assert len(asked) <= 1
+
+
+def test_a_model_s_bucket_is_tried_before_anything_is_trained(stored, tmp_path):
+    _, environment = stored
+    words = ["--training_data", "gs://films/in/*", "--eval_data", "gs://films/in/*", *FLAGS]
+    ran = run("trainer.tpu_model", environment, *words, "--model_dir=gs://nobody/m")
+    assert ran.returncode == 2
+    assert ran.stderr.count("\n") == 1
+
+
+def test_a_store_that_stays_down_ends_the_run(stored):
+    """Tried again and again within a budget, then one line; the budget is shortened here by the clock alone."""
+    _, environment = stored
+    program = (
+        "from preprocess.files import gcs; gcs.RETRY = gcs.RETRY.with_timeout(2.0);"
+        "from pipelines import verify; import sys; sys.exit(verify.main(['gs://films/in']))"
+    )
+    with proxy(environment["STORAGE_EMULATOR_HOST"], lambda *_: 503) as server:
+        environment = os.environ | environment | {"STORAGE_EMULATOR_HOST": server.url}
+        ran = subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        assert server.failed >= 2
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("error: gs://films/in/manifest.json: Google Cloud Storage failed (said by the service")
+    assert ran.stderr.count("\n") == 1

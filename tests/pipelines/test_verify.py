@@ -1,0 +1,265 @@
+"""Data sets that the job made, and then what disks, copies and people do to them."""
+
+import hashlib
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from pipelines import preprocess, verify
+from tests.support.films import Described, as_in_csv, random_film, write_csv
+
+TRAIN = [Described(f"Calc-Training_P_{n:05d}_LEFT_CC", str(n % 4 + 1)) for n in range(1, 7)]
+TEST = [Described(f"Mass-Test_P_{n:05d}_RIGHT_MLO", str(n % 4 + 1)) for n in range(11, 15)]
+SHARED = Described("Mass-Test_P_00003_LEFT_CC", "4")
+LOST = Described("Calc-Training_P_00077_LEFT_CC", "2")
+EVAL, TRAINING = "cache/ddsm_eval.tfrecords", "cache/ddsm_train.tfrecords"
+IMAGE = "small_train/2_Calc-Training_P_00001_LEFT_CC.png"
+
+
+def make(root, train, test, *words):
+    write_csv(root / "train.csv", [*train, LOST])
+    write_csv(root / "test.csv", test)
+    for number, film in enumerate([*train, *test]):
+        as_in_csv(root / "images", film, random_film(number))
+    argv = ["--input", root / "images", "--train_csv", root / "train.csv", "--test_csv", root / "test.csv"]
+    argv += ["--output", root / "out", "--direct_num_workers", "1", "--max_rejected", "0.5", *words]
+    assert preprocess.main([str(word) for word in argv]) == 0
+    return root / "out"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return make(tmp_path_factory.mktemp("made"), TRAIN, TEST, "--image_height", "16", "--image_width", "12")
+
+
+@pytest.fixture
+def out(made, tmp_path):
+    return shutil.copytree(made, tmp_path / "out")
+
+
+@pytest.fixture
+def faults(out, capsys):
+    """Verifies; returns the exit status and the faults as "file: what"."""
+
+    def run(root=out):
+        capsys.readouterr()
+        status = verify.main([str(root)])
+        said = capsys.readouterr()
+        assert (status == 1) == said.err.startswith(f"error: {root}: ")
+        return status, [line for line in said.out.splitlines() if not line.startswith(("reading files", str(root)))]
+
+    return run
+
+
+def flip(path, position):
+    data = bytearray(path.read_bytes())
+    data[position] ^= 4
+    path.write_bytes(data)
+
+
+def pass_for_right(out, *files):
+    """Makes the manifest agree with the files as they are now, as somebody might who means well."""
+    manifest = json.loads((out / "manifest.json").read_text())
+    for file in files:
+        data = (out / file).read_bytes()
+        manifest["files"][file] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    (out / "manifest.json").write_text(json.dumps(manifest))
+
+
+def rewrite_records(path, change):
+    """Reads the examples with TensorFlow, lets them be changed, and writes them back with right checksums."""
+    examples = [tf.train.Example.FromString(record.numpy()) for record in tf.data.TFRecordDataset(str(path))]
+    change(examples)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for example in examples:
+            writer.write(example.SerializeToString())
+
+
+def feature(example, name, kind="int64_list"):
+    return getattr(example.features.feature[name], kind).value
+
+
+def test_a_sound_data_set(faults, out, made, capsys):
+    assert faults() == (0, [])
+    (out / "report.html").write_text("<p>")  # no part of the set, and no stranger
+    assert verify.main([str(out)]) == 0
+    assert f"{out}: 10 images in 14 files are what the manifest says" in capsys.readouterr().out
+
+
+def test_a_flipped_bit_in_a_png(faults, out):
+    flip(out / IMAGE, 60)
+    status, found = faults()
+    assert status == 1
+    assert [line.split(":")[0] for line in found] == [IMAGE, IMAGE]
+    assert "its SHA-256 is " in found[1]
+    assert "expected a 16-bit gray PNG" in found[0]  # the PNG's own checksum
+
+
+def test_a_flipped_bit_in_a_record(faults, out):
+    flip(out / TRAINING, 200)
+    status, found = faults()
+    assert status == 1
+    assert any(line.startswith(f"{TRAINING}: its SHA-256 is") for line in found)
+    assert f"{TRAINING}: record 0: its checksum is wrong" in found
+
+
+def test_a_flipped_bit_in_the_table(faults, out):
+    flip(out / "dataset.csv", -3)
+    status, found = faults()
+    assert status == 1
+    assert any(line.startswith("dataset.csv: its SHA-256 is") for line in found)
+
+
+def test_a_missing_file(faults, out):
+    (out / IMAGE).unlink()
+    assert faults() == (1, [f"{IMAGE}: is missing"])
+
+
+def test_a_missing_table(faults, out):
+    (out / "dataset.csv").unlink()
+    status, found = faults()
+    assert status == 1
+    assert "dataset.csv: is missing" in found
+    assert any(line.startswith("dataset.csv: nothing can be compared with it: ") for line in found)
+
+
+def test_a_damaged_list_of_omissions(faults, out):
+    (out / "rejected.jsonl").write_text("{")
+    pass_for_right(out, "rejected.jsonl")
+    (fault,) = faults()[1]
+    assert fault.startswith("rejected.jsonl: nothing can be compared with it: ")
+
+
+def test_extra_files(faults, out):
+    for name in ("small_test/4_other", "notes.txt"):
+        (out / name).write_text("x")
+    assert faults() == (1, [f"{name}: is no file of this data set" for name in ("notes.txt", "small_test/4_other")])
+
+
+@pytest.mark.parametrize("bytes_lost", [1, 500, 2000])
+def test_a_truncated_tfrecord(faults, out, bytes_lost):
+    data = (out / EVAL).read_bytes()
+    (out / EVAL).write_bytes(data[:-bytes_lost])
+    status, found = faults()
+    assert status == 1
+    assert f"{EVAL}: has {len(data) - bytes_lost:,} bytes; the manifest says {len(data):,}" in found
+    assert any("the file ends within it" in line for line in found)
+    assert any(line.startswith(f"{EVAL}: the test records lack ") for line in found)
+
+
+def test_records_lost_between_two_records(faults, out):
+    rewrite_records(out / EVAL, lambda examples: examples.pop())
+    pass_for_right(out, EVAL)
+    (fault,) = faults()[1]
+    assert fault.startswith(f"{EVAL}: the test records lack 1 of 4 images, ")
+
+
+def test_a_swapped_label(faults, out):
+    def swap(examples):
+        first, second = (feature(example, "label") for example in examples[:2])
+        first[0], second[0] = second[0], first[0]
+
+    rewrite_records(out / TRAINING, swap)
+    pass_for_right(out, TRAINING)
+    status, found = faults()
+    assert status == 1
+    assert [line.partition(" (")[0] for line in found] == [f"{TRAINING}: record 0", f"{TRAINING}: record 1"]
+    assert all("its label is" in line for line in found)
+
+
+def test_swapped_images(faults, out):
+    one, other = sorted((out / "small_test").iterdir())[:2]
+    data = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(data)
+    pass_for_right(out, f"small_test/{one.name}", f"small_test/{other.name}")
+    status, found = faults()
+    assert status == 1
+    assert len(found) == 2
+    assert all("its pixels are not those of small_test/" in line for line in found)
+
+
+def test_records_in_another_order(faults, out):
+    rewrite_records(out / EVAL, lambda examples: examples.reverse())
+    pass_for_right(out, EVAL)
+    assert faults() == (1, [f"{EVAL}: the test records stand in another order; dataset.csv has the order"])
+
+
+def test_an_image_of_another_size(faults, out):
+    Image.fromarray(np.zeros((16, 13), np.uint16)).save(out / IMAGE)
+    pass_for_right(out, IMAGE)
+    assert f"{IMAGE}: 2_Calc-Training_P_00001_LEFT_CC is 13 x 16 pixels; expected 12 x 16" in faults()[1]
+
+
+def test_a_row_that_is_gone(faults, out):
+    lines = (out / "dataset.csv").read_text().splitlines(keepends=True)
+    gone = lines.pop(2)
+    (out / "dataset.csv").write_text("".join(lines))
+    pass_for_right(out, "dataset.csv")
+    status, found = faults()
+    name, split, density = gone.split(",")[:3]
+    assert status == 1
+    assert f"small_{split}/{name}.png: has no row in dataset.csv" in found
+    assert any(f"{split} images of density {density}; the manifest says" in line for line in found)
+    assert any("mammograms are images or omissions; 11 were named" in line for line in found)
+
+
+def test_a_patient_on_both_sides(faults, tmp_path):
+    out = make(tmp_path / "kept", TRAIN, [*TEST, SHARED], "--patient_overlap", "keep")
+    assert faults(out)[0] == 0  # it was asked for
+    manifest = json.loads((out / "manifest.json").read_text())
+    manifest["parameters"]["patient_overlap"] = "drop"
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    assert faults(out) == (1, ["dataset.csv: patient P_00003 is in the training set and in the test set"])
+
+
+def test_another_patient_than_the_name_says(faults, out):
+    text = (out / "dataset.csv").read_text()
+    (out / "dataset.csv").write_text(text.replace(",P_00001,", ",P_00002,"))
+    pass_for_right(out, "dataset.csv")
+    assert faults() == (
+        1, ["dataset.csv: 2_Calc-Training_P_00001_LEFT_CC is said to be of patient P_00002"],
+    )  # fmt: skip
+
+
+def test_an_omission_that_is_gone(faults, out):
+    assert LOST.mammogram_id in (out / "rejected.jsonl").read_text()
+    (out / "rejected.jsonl").write_text("")
+    pass_for_right(out, "rejected.jsonl")
+    status, found = faults()
+    assert status == 1
+    assert found == [
+        "rejected.jsonl: 10 mammograms are images or omissions; 11 were named",
+        "rejected.jsonl: has 0 rejected; the manifest says 1",
+    ]
+
+
+def test_shards(faults, tmp_path):
+    out = make(tmp_path / "shards", TRAIN, TEST, "--tfrecord_shards", "3")
+    assert faults(out) == (0, [])
+    (out / "cache/ddsm_train-00001-of-00003.tfrecords").unlink()
+    status, found = faults(out)
+    assert status == 1
+    assert "cache/ddsm_train-00001-of-00003.tfrecords: is missing" in found
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda out: (out / "manifest.json").unlink(), "contains no manifest.json, so it is not a finished data set"),
+        (lambda out: (out / "manifest.json").write_text("[]"), "not a manifest of this job"),
+        (lambda out: (out / "manifest.json").write_bytes(b"\xff{"), "not a manifest of this job"),
+        (lambda out: shutil.rmtree(out), "contains no manifest.json, so it is not a finished data set"),
+    ],
+)
+def test_no_data_set(spoil, said, out, capsys):
+    spoil(out)
+    assert verify.main([str(out)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert said in error
+    assert error.count("\n") == 1

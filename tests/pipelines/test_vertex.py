@@ -1,0 +1,289 @@
+"""Trainings on Vertex AI: the real clients against a stand-in of its service and an emulator of its storage; what they
+upload is installed into a fresh environment and run with the arguments of the job.
+"""
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from google.cloud.aiplatform_v1.types import CustomJob
+
+from pipelines import preprocess_and_train, vertex
+from pipelines.vertex_ai import job as vertex_job
+from pipelines.vertex_ai import trainer_package
+from tests.support.cloud import upload
+from tests.support.environments import ROOT, install, make_environment
+from tests.support.films import Described, write_download
+from tests.support.labelled import FLAGS, labelled_images, write_folder, write_records
+from tests.support.vertex_service import JOBS, NAME, vertex_service
+
+WHERE = ["--project=p-abc", "--region=us-central1"]
+FOLDERS = ["--data_bucket=films", "--training_data_dir=set/train", "--eval_data_dir=set/test"]
+RECORDS = ["--training_data", "gs://films/cache/train.tfrecords", "--eval_data", "gs://films/cache/test.tfrecords"]
+
+CASES = [Described(f"Calc-Training_P_0000{n}_LEFT_CC", str(n)) for n in (1, 2, 3, 4)]
+TEST_CASES = [Described(f"Mass-Test_P_0010{n}_RIGHT_MLO", str(n)) for n in (1, 2, 3, 4)]
+
+
+@pytest.fixture(scope="module")
+def cloud(bucket, tmp_path_factory):
+    """A bucket with images and records in it, and the environment in which clients find it."""
+    films, environment = bucket
+    root = tmp_path_factory.mktemp("data")
+    for split, count, seed in (("train", 24, 0), ("test", 9, 1)):
+        names, pixels, labels = labelled_images(count, seed)
+        write_folder(root / "set" / split, names, pixels)
+        write_records(root / f"cache/{split}.tfrecords", names, pixels, labels)
+    upload(root, films, "")
+    return films, environment
+
+
+@pytest.fixture
+def signed_in(cloud, monkeypatch):
+    films, environment = cloud
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return films
+
+
+def submit(service, trainer, *words):
+    argv = ["submit", f"--trainer={trainer}", *WHERE, f"--api_endpoint={service.url}", "--staging=gs://films/staging",
+            f"--model_dir=gs://films/models/{trainer}", *words]  # fmt: skip
+    return run(*argv)
+
+
+def run(*argv):
+    command = [sys.executable, "-m", "pipelines.vertex", *argv]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+GPU_JOB = {
+    "displayName": "breast-density gpu_model",
+    "jobSpec": {
+        "workerPoolSpecs": [{
+            "machineSpec": {"machineType": "g2-standard-8", "acceleratorType": "NVIDIA_L4", "acceleratorCount": 1},
+            "replicaCount": "1",
+            "diskSpec": {"bootDiskType": "pd-ssd", "bootDiskSizeGb": 100},
+            "pythonPackageSpec": {
+                "executorImageUri": "us-docker.pkg.dev/vertex-ai/training/tf-gpu.2-17.py310:latest",
+                "pythonModule": "trainer.gpu_model",
+                "args": ["--model_dir=gs://films/models/gpu", *FOLDERS, *FLAGS, "--training_steps=3"],
+                "env": [{"name": "PYTHONUNBUFFERED", "value": "1"}],
+            },
+        }],
+        "baseOutputDirectory": {"outputUriPrefix": "gs://films/models/gpu"},
+    },
+}  # fmt: skip
+
+
+def test_what_is_sent_and_uploaded(signed_in):
+    with vertex_service() as service:
+        ran = submit(service, "gpu", *FOLDERS, *FLAGS, "--training_steps=3")
+    assert ran.returncode == 0, ran.stderr
+    ((method, path, job),) = service.asked
+    assert (method, path) == ("POST", JOBS)
+    (package,) = job["jobSpec"]["workerPoolSpecs"][0]["pythonPackageSpec"].pop("packageUris")
+    assert json.loads(vertex_job.as_json(CustomJob.from_json(json.dumps(job)))) == GPU_JOB  # enums went as numbers
+    assert signed_in.blob(package.removeprefix("gs://films/")).exists()
+    assert ran.stdout.splitlines() == [
+        NAME,
+        "job   https://console.cloud.google.com/vertex-ai/locations/us-central1/training/4242?project=p-abc",
+        "logs  https://console.cloud.google.com/logs/query;query=resource.labels.job_id%3D%224242%22?project=p-abc",
+        "model https://console.cloud.google.com/storage/browser/films/models/gpu?project=p-abc",
+    ]
+
+
+def test_a_machine_of_one_s_own(capsys):
+    words = ["--training_machine=n1-standard-8", "--accelerator=NVIDIA_TESLA_T4", "--accelerator_count=2",
+             "--image=x/y:1", "--service_account=me@p", "--tensorboard=projects/p/tensorboards/1"]  # fmt: skip
+    argv = ["submit", "--trainer=gpu", *WHERE, "--staging=gs://b/s", "--model_dir=gs://b/m", "--dry_run", *words]
+    assert vertex.main([*argv, *FOLDERS]) == 0
+    job = json.loads(capsys.readouterr().out)["jobSpec"]
+    (pool,) = job["workerPoolSpecs"]
+    assert pool["machineSpec"] == {
+        "machineType": "n1-standard-8", "acceleratorType": "NVIDIA_TESLA_T4", "acceleratorCount": 2,
+    }  # fmt: skip
+    assert pool["pythonPackageSpec"]["executorImageUri"] == "x/y:1"
+    assert (job["serviceAccount"], job["tensorboard"]) == ("me@p", "projects/p/tensorboards/1")
+
+
+def test_a_tpu_is_four_chips(capsys):
+    argv = ["submit", "--trainer=tpu", *WHERE, "--staging=gs://b/s", "--model_dir=gs://b/m", "--dry_run", *RECORDS]
+    assert vertex.main(argv) == 0
+    (pool,) = json.loads(capsys.readouterr().out)["jobSpec"]["workerPoolSpecs"]
+    assert pool["machineSpec"] == {"machineType": "ct5lp-hightpu-4t", "tpuTopology": "2x2"}
+    assert pool["pythonPackageSpec"]["pythonModule"] == "trainer.tpu_model"
+
+
+@pytest.mark.parametrize(("states", "status", "last"), [
+    (["JOB_STATE_PENDING", "JOB_STATE_RUNNING", "JOB_STATE_RUNNING", "JOB_STATE_SUCCEEDED"], 0, ""),
+    (["JOB_STATE_RUNNING", "JOB_STATE_FAILED"], 1,
+     f"error: {NAME}: FAILED: the replica workerpool0-0 exited with a non-zero status of 1; see its logs\n"),
+    (["JOB_STATE_CANCELLED"], 1, f"error: {NAME}: CANCELLED: without a word; see its logs\n"),
+    (["JOB_STATE_RUNNING", 503, 429, "JOB_STATE_SUCCEEDED"], 0, ""),  # a look that fails is tried again
+])  # fmt: skip
+def test_waiting_ends_as_the_job_does(states, status, last, signed_in):
+    with vertex_service(states) as service:
+        ran = submit(service, "gpu", *FOLDERS, "--wait", "--poll_seconds=0")
+    assert (ran.returncode, ran.stderr) == (status, last)
+    said = [line for line in ran.stdout.splitlines() if line.startswith(f"{NAME}:")]
+    assert said == [f"{NAME}: {s.removeprefix('JOB_STATE_')}" for s in dict.fromkeys(states) if isinstance(s, str)]
+
+
+def test_status_logs_and_cancel(signed_in):
+    with vertex_service(["JOB_STATE_RUNNING"]) as service:
+        end = [*WHERE, f"--api_endpoint={service.url}", f"--logging_endpoint={service.url}"]
+        status, logs, cancelled = (run(command, "4242", *end) for command in ("status", "logs", "cancel"))
+        asked = service.asked
+    assert status.stdout == f"{NAME}: RUNNING\ncreated  2026-11-23 18:00:00 UTC\n"
+    assert logs.stdout == (
+        "2026-11-23 18:00:01 INFO     step 50 of 100\n2026-11-23 18:00:02 ERROR    no\n"
+    ), logs.stderr  # fmt: skip
+    assert cancelled.stdout == f"{NAME}: asked to stop; a training keeps its last step\n"
+    assert 'resource.labels.job_id="4242"' in asked[1][2]["filter"]
+    assert asked[-1][:2] == ("POST", f"/v1/{NAME}:cancel")
+
+
+@pytest.mark.parametrize(("code", "message", "kind"), [
+    (429, "These metrics exceed quota limits: custom_model_training_nvidia_l4_gpus", "429 Too Many Requests"),
+    (403, "Permission 'aiplatform.customJobs.create' denied", "403 Forbidden"),
+    (404, "The project is not found", "404 Not Found"),
+])  # fmt: skip
+def test_what_the_service_refuses_is_one_line(code, message, kind, signed_in):
+    with vertex_service(fault=(code, message)) as service:
+        submitted = submit(service, "gpu", *FOLDERS)
+        end = [*WHERE, f"--api_endpoint={service.url}", f"--logging_endpoint={service.url}"]
+        others = [run(command, "4242", *end) for command in ("status", "logs", "cancel")]
+    assert submitted.stderr == f"error: projects/p-abc/locations/us-central1: the service says {kind}: {message}\n"
+    for ran in (submitted, *others):
+        assert ran.returncode == 1
+        assert ran.stderr.count("\n") == 1
+        assert ran.stderr.endswith(f"the service says {kind}: {message}\n")
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["--model_dir=models", "--staging=gs://b/s"], "--model_dir models: Vertex AI does not see it; name"),
+    (["--model_dir=gs://b/m", "--staging=s"], "--staging s: Vertex AI does not see it; name"),
+])  # fmt: skip
+def test_paths_of_this_machine_are_refused(words, message, capsys):
+    assert vertex.main(["submit", "--trainer=gpu", *WHERE, *words, *FOLDERS]) == 2
+    assert capsys.readouterr().err == f"error: {message} a gs:// folder\n"
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["--training_data_dir=set/train", "--eval_data_dir=gs://b/test"], "set/train: Vertex AI does not see it; name a"),
+    ([*FOLDERS, "--job-dir=gs://b/other"], "--model_dir gs://b/m, and among the trainer's options gs://b/other; name"),
+])  # fmt: skip
+def test_what_a_machine_elsewhere_would_not_find_is_said_first(words, message, capsys):
+    argv = ["submit", "--trainer=gpu", *WHERE, "--model_dir=gs://b/m", "--staging=gs://b/s", "--dry_run", *words]
+    assert vertex.main(argv) == 2
+    assert capsys.readouterr().err.startswith(f"error: {message}")
+
+
+def test_a_trainer_s_flags_are_read_before_anything_is_sent(capsys):
+    argv = ["submit", "--trainer=gpu", *WHERE, "--model_dir=gs://b/m", "--staging=gs://b/s", *FOLDERS]
+    with pytest.raises(SystemExit) as ended:
+        vertex.main([*argv, "--batch_size=none"])
+    assert ended.value.code == 2
+    assert "--batch_size" in capsys.readouterr().err
+
+
+def test_the_package_s_requirements():
+    found = trainer_package.requirements("gpu")
+    names = {re.match(r"[a-z0-9-]+", line)[0] for line in found}
+    assert names == {
+        "google-cloud-storage", "google-crc32c", "matplotlib", "numpy", "pillow", "protobuf", "rich", "scikit-learn",
+        "tensorboard", "tensorflow",
+    }  # fmt: skip
+    assert "tensorflow[and-cuda]>=2.21,<2.22" in found
+    assert trainer_package.requirements("tpu")[-1] == "tensorflow-tpu>=2.20,<2.22"
+
+
+def test_the_same_sources_have_one_place_in_a_bucket(tmp_path):
+    first, second = (trainer_package.build(tmp_path / name, "gpu")[1] for name in "ab")
+    assert first == second
+    assert trainer_package.build(tmp_path / "c", "tpu")[1] != first
+
+
+def test_the_uploaded_package_trains_in_a_fresh_environment(signed_in, cloud, tmp_path):
+    """Its requirements as declared, but for TensorFlow's build: without CUDA and TPU, which are not here."""
+    films, environment = cloud
+    jobs = {}
+    for trainer, data in (("gpu", FOLDERS), ("tpu", RECORDS)):
+        with vertex_service() as service:
+            ran = submit(service, trainer, *data, *FLAGS, "--training_steps=3")
+        assert ran.returncode == 0, ran.stderr
+        jobs[trainer] = service.asked[0][2]["jobSpec"]["workerPoolSpecs"][0]["pythonPackageSpec"]
+    declared = [*trainer_package.requirements("gpu")[:-1], "tensorflow>=2.21,<2.22", "setuptools"]
+    python = make_environment(tmp_path / "venv", declared)
+    for trainer, job in jobs.items():
+        (uri,) = job["packageUris"]
+        package = tmp_path / f"{trainer}-{Path(uri).name}"
+        films.blob(uri.removeprefix("gs://films/")).download_to_filename(package)
+        install(python, package)
+        started = subprocess.run(
+            [python, "-I", "-m", job["pythonModule"], *job["args"]], cwd="/", capture_output=True, text=True,
+            env=os.environ | environment | {"AIP_TENSORBOARD_LOG_DIR": f"gs://films/{trainer}-logs"}, check=False,
+        )  # fmt: skip
+        assert started.returncode == 0, started.stderr
+        found = {blob.name for blob in films.list_blobs(prefix=f"models/{trainer}/")}
+        assert {f"models/{trainer}/{name}" for name in ("metrics.json", "model.keras", "ckpt-3.index")} < found
+        assert list(films.list_blobs(prefix=f"{trainer}-logs/train/events"))
+        assert not any("/tensorboard/" in name for name in found)
+    for trainer in jobs:
+        rows = csv.DictReader(io.StringIO(films.blob(f"models/{trainer}/predictions.csv").download_as_text()))
+        assert len({row["name"] for row in rows}) == 9
+
+
+def test_the_chained_command_hands_training_over(signed_in, tmp_path):
+    """From films on gs:// to a page on gs://; the stand-in does what it is told as a machine of Vertex AI would."""
+    write_download(tmp_path, CASES, TEST_CASES, ["NBIA descriptive"])
+    upload(tmp_path, signed_in, "in/")
+
+    def train(job):
+        program = job["jobSpec"]["workerPoolSpecs"][0]["pythonPackageSpec"]
+        command = [sys.executable, "-m", program["pythonModule"], *program["args"]]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+
+    with vertex_service(["JOB_STATE_RUNNING", "JOB_STATE_SUCCEEDED"], work=train) as service:
+        ran = subprocess.run([
+            sys.executable, "-m", "pipelines.preprocess_and_train", "--input=gs://films/in/images",
+            "--train_csv=gs://films/in/csv/train.csv", "--test_csv=gs://films/in/csv/test.csv", "--output=gs://films/set-of-in",
+            "--direct_num_workers=1", "--trainer=gpu", "--train_on=vertex", *WHERE, "--poll_seconds=0",
+            f"--api_endpoint={service.url}", "--model_dir=gs://films/models/chained", "--training_steps=2",
+            "--batch_size=2", "--image_width=12", "--image_height=16",
+        ], cwd=ROOT, capture_output=True, text=True, check=False)  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert f"{NAME}: SUCCEEDED" in ran.stdout
+    assert ran.stdout.endswith("look at gs://films/set-of-in/report.html\n")
+    page = signed_in.blob("set-of-in/report.html").download_as_text()
+    assert "gs://films/models/chained" in page
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["--train_on=vertex"], "--output out: Vertex AI does not see it; name a gs:// folder"),
+    (["--train_on=vertex", "--output=gs://b/o"], "--model_dir m: Vertex AI does not see it; name a gs:// folder"),
+    (["--train_on=vertex", "--output=gs://b/o", "--model_dir=gs://b/m", *WHERE[:1]],
+     "no --region: --train_on vertex needs --project and --region"),
+    (["--train_on=vertex", "--output=gs://b/o", "--model_dir=gs://b/m", *WHERE, "--trainer=both",
+      "--accelerator=NVIDIA_L4"], "NVIDIA_L4 is a machine of one kind; choose --trainer gpu or tpu"),
+    (["--accelerator=NVIDIA_L4"], "--accelerator is an option of Vertex AI; choose --train_on vertex"),
+])  # fmt: skip
+def test_what_the_chain_needs_is_said_first(words, message, capsys):
+    required = ["--input=i", "--train_csv=a", "--test_csv=b", "--output=out", "--model_dir=m", "--trainer=gpu"]
+    assert preprocess_and_train.main([*required, *words]) == 2
+    assert capsys.readouterr().err == f"error: {message}\n"
+
+
+def test_an_accelerator_that_is_not_known(capsys):
+    argv = ["submit", "--trainer=gpu", *WHERE, "--model_dir=gs://b/m", "--dry_run", "--accelerator=NVIDIA_L5"]
+    assert vertex.main([*argv, *FOLDERS]) == 2
+    assert (
+        "--accelerator NVIDIA_L5: Vertex AI knows none of this name; did you mean NVIDIA_L4?" in capsys.readouterr().err
+    )

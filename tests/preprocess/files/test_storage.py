@@ -1,0 +1,76 @@
+import pytest
+
+from preprocess.files import storage
+from preprocess.runtime.errors import InputError
+
+
+@pytest.mark.parametrize("name", ["plain", "with space", "a[b]c", "star*", "what?"])
+def test_listing_takes_names_as_they_are(name, tmp_path):
+    root = tmp_path / name
+    for file in ("a.txt", "b/c/d.dcm", "b/.hidden"):
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_bytes(b"123")
+    (tmp_path / "plainer").mkdir()
+    (tmp_path / "plainer/x").write_bytes(b"")
+    assert storage.list_files(str(root)) == {"a.txt": 3, "b/c/d.dcm": 3, "b/.hidden": 3}
+    assert storage.list_files(f"{root}/") == storage.list_files(str(root))
+
+
+@pytest.mark.parametrize("name", ["a[b]c.csv", "what?.csv"])
+def test_a_path_that_looks_like_a_pattern_is_itself(name, tmp_path):
+    for file in (name, "abc.csv", "whatx.csv"):
+        (tmp_path / file).write_bytes(b"")
+    assert storage.match(str(tmp_path / name)) == [str(tmp_path / name)]
+    assert storage.match(str(tmp_path / "a*.csv")) == sorted(str(p) for p in tmp_path.glob("a*.csv"))
+
+
+def test_no_folder_is_an_empty_listing(tmp_path):
+    assert storage.list_files(str(tmp_path / "gone")) == {}
+
+
+def test_moving_replaces_and_may_be_repeated(tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    pairs = [(str(old / str(n)), str(new / "deep" / str(n))) for n in range(250)]
+    for source, _ in pairs:
+        storage.write(source, source.encode())
+    storage.write(pairs[0][1], b"in the way")
+    storage.move(pairs[:120])  # as if interrupted
+    storage.move(pairs)
+    assert storage.list_files(str(old)) == {}
+    assert all(storage.read(target) == source.encode() for source, target in pairs)
+
+
+def test_moving_what_is_nowhere_is_an_error(tmp_path):
+    with pytest.raises(OSError, match="No such file"):
+        storage.move([(str(tmp_path / "gone"), str(tmp_path / "new"))])
+
+
+def test_deleting(tmp_path):
+    storage.write(str(tmp_path / "a/b"), b"")
+    storage.delete([str(tmp_path / "a/b"), str(tmp_path / "a/gone")])
+    assert storage.list_files(str(tmp_path)) == {}
+    storage.write(str(tmp_path / "a/b"), b"")
+    storage.delete_folder(str(tmp_path / "a"))
+    storage.delete_folder(str(tmp_path / "a"))
+    assert not (tmp_path / "a").exists()
+
+
+def test_names_that_look_compressed_are_read_as_they_are(tmp_path):
+    storage.write(str(tmp_path / "x.gz"), b"not gzip")
+    assert storage.read(str(tmp_path / "x.gz")) == b"not gzip"
+
+
+def test_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert storage.absolute("x/../y/") == str(tmp_path / "y")
+    assert storage.absolute("gs://bucket/x/") == "gs://bucket/x"
+    assert storage.join("gs://bucket/x", "y/z") == "gs://bucket/x/y/z"
+    assert storage.join("/", "y") == "/y"
+
+
+def test_what_cannot_be_written_to(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"file/x: cannot be written to \(.*choose another --output"):
+        storage.check_writable(str(tmp_path / "file/x"), "--output")
+    storage.check_writable(str(tmp_path / "new"), "--output")
+    assert list((tmp_path / "new").iterdir()) == []

@@ -1,0 +1,38 @@
+"""Fresh virtual environments, made from declared requirements at the versions this project is tested with."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests import ROOT
+
+UV = Path(sys.executable).with_name("uv")
+
+
+def make_environment(folder, requirements, interpreter=sys.executable):
+    """Makes an environment with these requirements and nothing else; returns its interpreter."""
+    python = Path(folder) / "bin/python"
+    _run(UV, "venv", "-q", "--seed", "--python", interpreter, folder)
+    _run(UV, "pip", "install", "-q", "--python", python, "-c", ROOT / "requirements/dev.txt", *requirements)
+    return python
+
+
+def install(python, package):
+    """Installs a source package as a worker does: it alone, from no index."""
+    _run(python, "-I", "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--no-build-isolation",
+         "--force-reinstall", package)  # fmt: skip
+
+
+def copy_project(folder):
+    """What a package is built from, without what building and running leave beside it."""
+    for name in ("preprocess", "pipelines", "trainer"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def _run(*command):
+    done = subprocess.run([str(word) for word in command], cwd="/", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from preprocess.contract.example import LabelledImage, encode_example
+from preprocess.contract.tfrecord import frame
+from preprocess.runtime.errors import InputError
+from preprocess.runtime.log import Log
+from tests.support.labelled import SIZE, labelled_images, write_records
+from trainer.data.record_files import read_record_files
+
+
+def read(*patterns):
+    return read_record_files([str(pattern) for pattern in patterns], SIZE, 4, Log())
+
+
+def test_records_of_2018_are_read(tmp_path):
+    _, pixels, labels = labelled_images(10)
+    images = read(write_records(tmp_path / "a.tfrecords", None, pixels, labels))
+    np.testing.assert_array_equal(images.pixels, pixels[..., None])
+    np.testing.assert_array_equal(images.labels, labels)
+    assert images.names == ("",) * 10
+    assert (images.pixels.dtype, images.labels.dtype) == (np.uint16, np.int64)
+
+
+def test_shards_are_read_in_the_order_of_their_names(tmp_path):
+    names, pixels, labels = labelled_images(9)
+    for shard in (2, 0, 1):
+        part = slice(3 * shard, 3 * shard + 3)
+        write_records(tmp_path / f"a-{shard:05d}-of-00003.tfrecords", names[part], pixels[part], labels[part])
+    for patterns in ([tmp_path / "a-*"], sorted(tmp_path.iterdir(), reverse=True)):
+        assert read(*patterns).names == tuple(names)
+    (tmp_path / "a-00001-of-00003.tfrecords").unlink()
+    with pytest.raises(InputError, match=r"a-00001-of-00003\.tfrecords: this shard is not among the files; name all 3"):
+        read(tmp_path / "a-*")
+
+
+def example(**values):
+    """A serialized example with other values than the right ones; None leaves a feature out."""
+    features = {"image": np.zeros(SIZE, "<f4").tobytes(), "label": 1} | values
+    made = {
+        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+        if isinstance(value, bytes)
+        else tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+        for name, value in features.items()
+        if value is not None
+    }
+    return tf.train.Example(features=tf.train.Features(feature=made)).SerializeToString()
+
+
+BAD = {
+    "another size": (example(image=bytes(80)), "80 bytes of pixels; expected 12 x 16 float32"),
+    "a size of its own": (
+        encode_example(LabelledImage("", 0, np.zeros((5, 7), np.uint16))),
+        r"7 x 5 pixels; expected 12 x 16 \(--image_width, --image_height\)",
+    ),
+    "16-bit integers": (example(image=bytes(2 * 16 * 12)), "384 bytes of pixels"),
+    "a height that lies": (example(height=2**62, width=4), "768 bytes of pixels"),
+    "scaled pixels": (example(image=np.full(SIZE, 0.5, "<f4").tobytes()), "no whole numbers from 0 to 65535"),
+    "NaN": (example(image=np.full(SIZE, np.nan, "<f4").tobytes()), "no whole numbers"),
+    "too bright": (example(image=np.full(SIZE, 65536, "<f4").tobytes()), "no whole numbers"),
+    "negative": (example(image=np.full(SIZE, -1, "<f4").tobytes()), "no whole numbers"),
+    "label 4": (example(label=4), "label 4; expected 0 to 3"),
+    "label -1": (example(label=-1), "label -1; expected 0 to 3"),
+    "no label": (example(label=None), "no 'label' or no 'image'"),
+    "no image": (example(image=None), "no 'label' or no 'image'"),
+    "no example": (b"\xff\xff\xff", "is no tf.train.Example"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_record_is_named(tmp_path, kind):
+    record, message = BAD[kind]
+    (tmp_path / "a.tfrecords").write_bytes(frame(example()) + frame(record))
+    with pytest.raises(InputError, match=rf"a\.tfrecords: record 1: .*{message}"):
+        read(tmp_path / "a.tfrecords")
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda data: data[:-7], "record 1: the file ends within it"),
+    (lambda data: data[:100] + b"\x00\x01" + data[102:], "record 0: its checksum is wrong"),
+    (lambda data: data + b"xyz", "record 2: its length is damaged"),
+    (lambda _: b"", "holds no records"),
+])  # fmt: skip
+def test_a_damaged_file_is_named(tmp_path, change, message):
+    data = frame(example(label=3)) * 2
+    (tmp_path / "a.tfrecords").write_bytes(change(data))
+    with pytest.raises(InputError, match=rf"a\.tfrecords: {message}"):
+        read(tmp_path / "a.tfrecords")
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(InputError, match=r"b\*: no such file, and no file matches it"):
+        read(tmp_path / "b*")

@@ -1,0 +1,122 @@
+"""One device against eight compiled ones and against two workers; and what is read off the machine."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests import ROOT
+from tests.support.labelled import FLAGS, labelled_images, write_folder, write_records
+from tests.support.workers import worker_environments
+from tests.trainer.test_trainers import weights
+from trainer.runtime import devices
+
+TRAINING = ["--training_steps=30", "--checkpoint_steps=20"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data")
+    for split, count, seed in (("train", 60, 0), ("test", 37, 1)):
+        names, pixels, labels = labelled_images(count, seed)
+        folder = write_folder(root / split, names, pixels)
+        write_records(root / f"{split}.tfrecords", names, pixels, labels)
+        assert len(list(folder.iterdir())) == count
+    return root
+
+
+def run(module, *argv, environment=()):
+    command = [sys.executable, "-m", f"trainer.{module}", *FLAGS, *TRAINING, *argv]
+    return subprocess.Popen(command, cwd=ROOT, env=os.environ | dict(environment), stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True)  # fmt: skip
+
+
+def run_workers(*argv):
+    """Runs gpu_model on two workers at once; returns what each said."""
+    processes = [run("gpu_model", *argv, environment=environment) for environment in worker_environments()]
+    return [finish(process) for process in processes]
+
+
+def tpu_argv(data, model_dir):
+    return [f"--training_data={data}/train.tfrecords", f"--eval_data={data}/test.tfrecords", f"--model_dir={model_dir}"]
+
+
+def gpu_argv(data, model_dir):
+    return [f"--training_data_dir={data}/train", f"--eval_data_dir={data}/test", f"--model_dir={model_dir}"]
+
+
+def finish(process):
+    said, _ = process.communicate()
+    assert process.returncode == 0, said
+    return said
+
+
+def losses(model_dir):
+    with (model_dir / "history.csv").open() as file:
+        return np.array([float(row["loss"]) for row in csv.DictReader(file)])
+
+
+def metrics(model_dir):
+    return json.loads((model_dir / "metrics.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def one_device(data, tmp_path_factory):
+    model_dir = tmp_path_factory.mktemp("models") / "one"
+    finish(run("tpu_model", *tpu_argv(data, model_dir)))
+    return model_dir
+
+
+def test_eight_compiled_replicas_train_what_one_device_does(data, one_device, tmp_path):
+    said = finish(run("tpu_model", *tpu_argv(data, tmp_path / "m"), "--rehearse_tpu"))
+    assert "one CPU as 8 logical devices, XLA" in said
+    np.testing.assert_allclose(losses(tmp_path / "m"), losses(one_device), rtol=0, atol=1e-4)
+    assert metrics(tmp_path / "m")["confusion"] == metrics(one_device)["confusion"]
+    assert metrics(tmp_path / "m")["loss"] == pytest.approx(metrics(one_device)["loss"], abs=1e-4)
+
+
+def test_a_rehearsal_is_taken_up_where_it_was_stopped(data, tmp_path):
+    finish(run("tpu_model", *tpu_argv(data, tmp_path / "whole"), "--rehearse_tpu", "--num_shards=2"))
+    finish(run("tpu_model", *tpu_argv(data, tmp_path / "m"), "--rehearse_tpu", "--num_shards=2", "--training_steps=13"))
+    finish(run("tpu_model", *tpu_argv(data, tmp_path / "m"), "--rehearse_tpu", "--num_shards=2"))
+    for name, value in weights(tmp_path / "m").items():
+        np.testing.assert_array_equal(value, weights(tmp_path / "whole")[name])
+
+
+def test_a_batch_must_be_a_multiple_of_the_replicas(data, tmp_path):
+    process = run("tpu_model", *tpu_argv(data, tmp_path / "m"), "--rehearse_tpu", "--batch_size=12")
+    said, _ = process.communicate()
+    assert process.returncode == 2
+    assert "error: --batch_size 12 is no multiple of 8 replicas; choose one that is" in said
+
+
+def test_two_workers_train_what_one_does(data, tmp_path):
+    said = run_workers(*gpu_argv(data, tmp_path / "m"), "--training_steps=13")
+    assert all("on 2 replicas of 2 workers" in text for text in said)
+    said = run_workers(*gpu_argv(data, tmp_path / "m"))
+    assert all("goes on from its checkpoint of step 13" in text for text in said)
+    finish(run("gpu_model", *gpu_argv(data, tmp_path / "one")))
+    np.testing.assert_allclose(losses(tmp_path / "m"), losses(tmp_path / "one"), rtol=0, atol=1e-4)
+    assert metrics(tmp_path / "m")["confusion"] == metrics(tmp_path / "one")["confusion"]
+
+
+@pytest.mark.parametrize(("flags", "expected"), [
+    ("fpu avx512f", False), ("fpu avx512_bf16", True), ("amx_bf16", True), ("xavx512_bf16", False), ("", False),
+])  # fmt: skip
+def test_bfloat16_is_read_off_the_flags_of_the_cpu(tmp_path, flags, expected):
+    (tmp_path / "cpuinfo").write_text(
+        f"processor\t: 0\nmodel name\t: avx512_bf16\nflags\t\t: {flags}\nbugs\t\t: amx_bf16\n"
+    )
+    assert devices.cpu_has_bfloat16(tmp_path / "cpuinfo") is expected
+    assert devices.cpu_has_bfloat16(tmp_path / "nowhere") is False
+
+
+def test_a_cluster_of_one_is_no_cluster(monkeypatch):
+    config = {"cluster": {"chief": ["localhost:1"]}, "task": {"type": "chief", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+    found = devices.find_gpus()
+    assert (found.strategy.num_replicas_in_sync, found.is_chief, found.compiled) == (1, True, False)

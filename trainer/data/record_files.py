@@ -1,0 +1,86 @@
+"""TFRecord files of tf.train.Examples -> an image set."""
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from preprocess.contract.example import LabelledImage, decode_example
+from preprocess.contract.tfrecord import CorruptRecord, read_records
+from preprocess.runtime.errors import InputError
+from preprocess.runtime.log import Log
+from trainer.data import sources
+from trainer.data.image_set import ImageSet
+
+_SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})(\..*)?", re.DOTALL)
+
+
+def read_record_files(patterns: Sequence[str], size: tuple[int, int], categories: int, log: Log) -> ImageSet:
+    """Reads every record of some files, in the order of the files' names and of the records.
+
+    Args:
+        patterns: paths or glob patterns, local or gs://.
+        size: (height, width) that every image must have.
+        categories: how many density categories there are.
+
+    Raises:
+        InputError: no such file, no records, a shard that is missing, or a record that is not as it should be; the
+            message names file and record.
+    """
+    paths = sorted({path for pattern in patterns for path in _match(pattern)})
+    _check_shards(paths)
+    images: list[LabelledImage] = []
+    source = ", ".join(patterns)
+    read = sources.map_files(lambda path: list(_read_file(path, size, categories)), paths)
+    for found in log.track(read, len(paths), f"reading {source}"):
+        images += found
+    if not images:
+        raise InputError(f"{source}: holds no records")
+    return ImageSet(
+        source=source,
+        names=tuple(image.name for image in images),
+        pixels=np.stack([image.pixels for image in images])[..., None],
+        labels=np.array([image.label for image in images], np.int64),
+        categories=categories,
+    )
+
+
+def _match(pattern: str) -> list[str]:
+    found = sources.match(pattern)
+    if not found:
+        raise InputError(f"{pattern}: no such file, and no file matches it; name TFRecord files")
+    return found
+
+
+def _check_shards(paths: Sequence[str]) -> None:
+    """A shard that was forgotten would be images lost without a word."""
+    present = set(paths)
+    for path in paths:
+        if shard := _SHARD.fullmatch(path):
+            for number in range(int(shard[3])):
+                expected = f"{shard[1]}-{number:05d}-of-{shard[3]}{shard[4] or ''}"
+                if expected not in present:
+                    raise InputError(f"{expected}: this shard is not among the files; name all {int(shard[3])}")
+
+
+def _read_file(path: str, size: tuple[int, int], categories: int) -> Iterator[LabelledImage]:
+    try:
+        for number, record in enumerate(read_records(io.BytesIO(sources.read(path)))):
+            try:
+                image = decode_example(record, size)
+            except DecodeError as error:
+                raise InputError(f"{path}: record {number}: is no tf.train.Example ({error})") from error
+            except ValueError as error:
+                raise InputError(f"{path}: record {number}: {error}") from error
+            if image.pixels.shape != size:
+                raise InputError(
+                    f"{path}: record {number}: {image.pixels.shape[1]} x {image.pixels.shape[0]} pixels; expected "
+                    f"{size[1]} x {size[0]} (--image_width, --image_height)"
+                )
+            if not 0 <= image.label < categories:
+                raise InputError(f"{path}: record {number}: label {image.label}; expected 0 to {categories - 1}")
+            yield image
+    except CorruptRecord as error:
+        raise InputError(f"{path}: {error}; make or copy the file again") from error

@@ -1,0 +1,120 @@
+"""What a run tells of its training while it goes on: a line every 50 steps, and the same figures to TensorBoard."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from preprocess.contract.tfrecord import CorruptRecord, read_records
+from preprocess.runtime.errors import RunFailed
+from preprocess.runtime.log import Log
+from preprocess.runtime.text import format_duration
+from trainer.loop.training import Steps
+from trainer.model_dir.writing import write_errors
+
+LINE_STEPS = 50
+_EVENTS = "events.out.tfevents.*"
+
+
+class Reporter:
+    """Gathers the calls of the loop and reports them every 50 steps.
+
+    Args:
+        total: the step that training ends with.
+        record: takes a step and named scalars, for TensorBoard.
+    """
+
+    def __init__(self, log: Log, total: int, batch_size: int, record: Callable[[int, dict[str, float]], None]):
+        self._log, self._total, self._batch_size, self._record = log, total, batch_size, record
+        self._losses: list[np.ndarray] = []
+        self._accuracies: list[np.ndarray] = []
+        self._timed_steps, self._timed_seconds = 0, 0.0
+        self._is_first_call = True
+
+    def add(self, steps: Steps) -> None:
+        self._losses.append(steps.losses)
+        self._accuracies.append(steps.accuracies)
+        if not self._is_first_call:  # it also traces and compiles
+            self._timed_steps += len(steps.losses)
+            self._timed_seconds += steps.seconds
+        self._is_first_call = False
+        if steps.last % LINE_STEPS == 0 or steps.last == self._total:
+            self._report(steps.last)
+
+    def _report(self, step: int) -> None:
+        scalars = {
+            "loss": float(np.concatenate(self._losses).mean()),
+            "accuracy": float(np.concatenate(self._accuracies).mean()),
+        }
+        text = f"step {step:,} of {self._total:,}: loss {scalars['loss']:.4f}, accuracy {scalars['accuracy']:.3f}"
+        if self._timed_steps:
+            rate = self._timed_steps / self._timed_seconds
+            scalars["steps_per_second"] = rate
+            text += f", {rate:.2f} steps/s, {rate * self._batch_size:,.0f} images/s"
+            if step < self._total:
+                text += f", {format_duration((self._total - step) / rate)} left"
+        self._log.info(text)
+        self._record(step, scalars)
+        self._losses, self._accuracies = [], []
+        self._timed_steps, self._timed_seconds = 0, 0.0
+
+
+class TensorBoardWriter:
+    """Writes for TensorBoard into a file of its own in a folder.
+
+    Raises:
+        RunFailed: the disk does not take it.
+    """
+
+    def __init__(self, folder: Path):
+        self._folder, self._end = folder, 0
+        before = set(folder.glob(_EVENTS))
+        with write_errors(folder):
+            self._writer = tf.summary.create_file_writer(str(folder))
+            self._writer.flush()
+        self._files = set(folder.glob(_EVENTS)) - before
+        self._check(1)  # the version of the format
+
+    def scalars(self, step: int, values: dict[str, float]) -> None:
+        with write_errors(self._folder):
+            with self._writer.as_default(step):
+                for name, value in values.items():
+                    tf.summary.scalar(name, value)
+            self._writer.flush()
+        self._check(len(values))
+
+    def picture(self, step: int, name: str, png: bytes) -> None:
+        with write_errors(self._folder):
+            with self._writer.as_default(step):
+                tf.summary.image(name, tf.io.decode_png(png, channels=3)[None])
+            self._writer.flush()
+        self._check(1)
+
+    def _check(self, added: int) -> None:
+        """Counts the records that were added: TensorFlow's writer of events mostly says nothing of a full disk."""
+        found = 0
+        for path in self._files:
+            with path.open("rb") as stream:
+                stream.seek(self._end)
+                try:
+                    found += sum(1 for _ in read_records(stream))
+                except CorruptRecord:
+                    break
+                self._end = stream.tell()
+        if found != added:
+            raise RunFailed(
+                f"{self._folder}: cannot be written (a part is missing, as on a full disk); make room and run the "
+                f"same command, which goes on from the last checkpoint"
+            )
+
+
+def history_rows(steps: Steps, learning_rate: float) -> Iterator[Sequence[str]]:
+    """The rows of one call of the loop, with as many digits as float32 has."""
+    first = steps.last - len(steps.losses) + 1
+    for step, (loss, accuracy) in enumerate(zip(steps.losses, steps.accuracies, strict=True), first):
+        yield str(step), _shortest(loss), _shortest(accuracy), repr(learning_rate)
+
+
+def _shortest(value: np.float32) -> str:
+    return np.format_float_positional(value, unique=True, trim="0")

@@ -1,0 +1,143 @@
+"""The loop: so many steps in one call, on any strategy, with or without XLA.
+
+A loop of our own, since `model.fit` fails on several logical CPU devices when it runs several steps in a call
+(keras issue 19246), and since its shuffling and dropout cannot be taken up where a killed run left them.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from preprocess.runtime.errors import RunFailed
+from trainer.data.batches import training_batches
+from trainer.data.image_set import ImageSet, class_weights
+from trainer.network.tutorial import HIDDEN, LOGITS, keep_mask
+from trainer.options import BALANCED, Settings
+from trainer.runtime.devices import Devices
+
+CALL_SECONDS = 2.0  # a call takes about so long at most, so that a signal is answered soon
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What a call of the loop did.
+
+    Attributes:
+        last: the number of the last step, counted from 1.
+        losses, accuracies: (k,) float32, a value a step, before its update and with dropout.
+        seconds: how long the call took.
+    """
+
+    last: int
+    losses: np.ndarray
+    accuracies: np.ndarray
+    seconds: float
+
+
+class Training:
+    """Trains a model from a given step on.
+
+    Args:
+        model, optimizer: made in the scope of the strategy.
+        images: the training set.
+        first_step: how many steps the model has taken already.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        optimizer: keras.Optimizer,
+        images: ImageSet,
+        settings: Settings,
+        devices: Devices,
+        first_step: int,
+    ):
+        self.step = first_step
+        self._settings, self._devices = settings, devices
+        self._batches = iter(
+            devices.strategy.distribute_datasets_from_function(
+                lambda context: training_batches(images, settings.batch_size, settings.seed, first_step, context)
+            )
+        )
+        weights = class_weights(images.counts, settings.class_weights == BALANCED)
+        self._loop = _make_loop(model, optimizer, weights, settings, devices)
+        self._step_seconds = CALL_SECONDS  # until it is known, one step a call
+
+    def run(self, until: int, stops: Sequence[int] = ()) -> Iterator[Steps]:
+        """Trains up to step `until`, some steps at a time.
+
+        Args:
+            stops: numbers; no call passes a step that is a multiple of one of them.
+
+        Raises:
+            RunFailed: a loss is not finite.
+        """
+        traced = False
+        while self.step < until:
+            affordable = max(1, int(CALL_SECONDS / self._devices.max_over_workers(self._step_seconds)))
+            due = min(stop - self.step % stop for stop in (*stops, until + 1))
+            count = min(self._settings.iterations, affordable, due, until - self.step)
+            begin = time.monotonic()
+            losses, accuracies = (values.numpy() for values in self._loop(self._batches, tf.constant(count)))
+            seconds = time.monotonic() - begin
+            self._check(losses)
+            self.step += count
+            if traced:  # the first call also traces and compiles
+                self._step_seconds = seconds / count
+            traced = True
+            yield Steps(self.step, losses, accuracies, seconds)
+
+    def _check(self, losses: np.ndarray) -> None:
+        for number, loss in enumerate(losses, self.step + 1):
+            if not math.isfinite(loss):
+                raise RunFailed(
+                    f"the loss of step {number} is {loss}; start anew in another --model_dir with a smaller "
+                    f"--learning_rate than {self._settings.learning_rate:g}"
+                )
+
+
+def _make_loop(
+    model: keras.Model, optimizer: keras.Optimizer, weights: Sequence[float], settings: Settings, devices: Devices
+) -> Callable[[Iterator, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """The function of (batches, number of steps) that takes the steps and returns their losses and accuracies."""
+    hidden = keras.Model(model.inputs, model.get_layer(HIDDEN).output)
+    logits_of = model.get_layer(LOGITS)
+    batch_size, variables = settings.batch_size, model.trainable_variables
+
+    def loss_and_gradients(pixels: tf.Tensor, labels: tf.Tensor, positions: tf.Tensor):
+        mask = keep_mask(settings.seed, positions, batch_size, settings.dropout)
+        with tf.GradientTape() as tape:
+            units = hidden(tf.cast(pixels, tf.float32), training=True)
+            logits = logits_of(units * tf.cast(mask, units.dtype))
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            loss = tf.reduce_sum(losses * tf.gather(tf.constant(weights), labels)) / batch_size
+        hits = tf.equal(tf.argmax(logits, axis=1), labels)
+        return loss, tf.reduce_sum(tf.cast(hits, tf.float32)) / batch_size, tape.gradient(loss, variables)
+
+    if devices.compiled:
+        loss_and_gradients = tf.function(loss_and_gradients, jit_compile=True)
+
+    @tf.autograph.experimental.do_not_convert  # there is nothing to convert in it, and looking takes half the tracing
+    def replica_step(pixels: tf.Tensor, labels: tf.Tensor, positions: tf.Tensor):
+        loss, accuracy, gradients = loss_and_gradients(pixels, labels, positions)
+        # Only when the last gradient is there: TensorFlow copies weights that change while a gradient still reads them.
+        optimizer.apply(tf.tuple(gradients), variables)  # adds the gradients of all replicas up
+        return loss, accuracy
+
+    @tf.function
+    def loop(batches: Iterator, count: tf.Tensor):
+        losses, accuracies = tf.TensorArray(tf.float32, count), tf.TensorArray(tf.float32, count)
+        for number in tf.range(count):
+            loss, accuracy = devices.strategy.run(replica_step, args=next(batches))
+            losses = losses.write(number, devices.strategy.reduce(tf.distribute.ReduceOp.SUM, loss, axis=None))
+            accuracies = accuracies.write(
+                number, devices.strategy.reduce(tf.distribute.ReduceOp.SUM, accuracy, axis=None)
+            )
+        return losses.stack(), accuracies.stack()
+
+    return loop

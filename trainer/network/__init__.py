@@ -1,0 +1,4 @@
+"""The network and its optimizer.
+
+May import: `trainer.data`.
+"""

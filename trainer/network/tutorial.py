@@ -1,0 +1,85 @@
+"""The tutorial's six-layer network, the same for both trainers.
+
+(N, H, W, 1) raw pixels, 0 to 65535
+  -> normalized by the training set's mean and variance
+  -> conv 5x5x32 -> max-pool 2 -> conv 5x5x64 -> max-pool 2 -> dense 1024 -> dropout -> (N, categories) logits
+"""
+
+import keras
+import tensorflow as tf
+
+from trainer.data.image_set import Statistics
+
+UNITS = 1024
+"""Of the dense layer, and so the width of a dropout mask."""
+
+HIDDEN, LOGITS = "hidden", "logits"
+
+
+def build_model(
+    size: tuple[int, int],
+    channels: int,
+    categories: int,
+    statistics: Statistics,
+    dropout: float,
+    seed: int,
+    precision: str,
+) -> keras.Model:
+    """Builds the network with weights that are a function of the seed.
+
+    Args:
+        size: (height, width) of the images.
+        statistics: of the training set; they become constants, so that whoever serves the model need not know them.
+        dropout: the share of the dense layer's units that training leaves out.
+        precision: "float32", or "bfloat16" for the arithmetic between the normalization and the logits.
+
+    Returns:
+        A model from (N, H, W, channels) float32 to (N, categories) float32 logits. Its dropout layer states the
+        architecture; `training` applies masks of its own in its place, see `keep_mask`.
+    """
+    policy = keras.DTypePolicy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+    layers = keras.layers
+
+    def weights(number: int) -> keras.Initializer:
+        return keras.initializers.GlorotUniform(seed=4 * seed + number)
+
+    inputs = keras.Input((*size, channels), dtype="float32", name="pixels")
+    x = layers.Normalization(
+        axis=None, mean=statistics.mean, variance=statistics.variance, dtype="float32", name="normalization"
+    )(inputs)
+    x = layers.Conv2D(
+        32, 5, padding="same", activation="relu", kernel_initializer=weights(0), dtype=policy, name="conv1"
+    )(x)
+    x = layers.MaxPooling2D(2, dtype=policy, name="pool1")(x)
+    x = layers.Conv2D(
+        64, 5, padding="same", activation="relu", kernel_initializer=weights(1), dtype=policy, name="conv2"
+    )(x)
+    x = layers.MaxPooling2D(2, dtype=policy, name="pool2")(x)
+    x = layers.Flatten(dtype=policy, name="flatten")(x)
+    x = layers.Dense(UNITS, activation="relu", kernel_initializer=weights(2), dtype=policy, name=HIDDEN)(x)
+    x = layers.Dropout(dropout, dtype=policy, name="dropout")(x)
+    logits = layers.Dense(categories, kernel_initializer=weights(3), dtype="float32", name=LOGITS)(x)
+    return keras.Model(inputs, logits, name="density")
+
+
+def keep_mask(seed: int, positions: tf.Tensor, batch_size: int, dropout: float) -> tf.Tensor:
+    """What dropout leaves of the dense layer: a function of the seed, the step and the row, on any number of devices.
+
+    Keras's own layer draws the same mask on every replica, another one under XLA, and keeps state that no checkpoint
+    holds.
+
+    Args:
+        positions: (b,) int64, places in the endless stream of training images; all of one step.
+        batch_size: images a step, over all replicas.
+        dropout: the share left out; it is cut to a multiple of 2^-32.
+
+    Returns:
+        (b, UNITS) float32: 0 where a unit is left out, else 1 / (1 - dropout).
+    """
+    step, rows = positions[0] // batch_size, positions % batch_size
+    drawn = tf.random.stateless_uniform(
+        (batch_size, UNITS), seed=tf.stack([tf.constant(2 * seed + 1, tf.int64), step]), minval=None, maxval=None,
+        dtype=tf.int32, alg="philox",
+    )  # fmt: skip
+    keep = tf.gather(drawn, rows) >= int(dropout * 2**32) - 2**31
+    return tf.cast(keep, tf.float32) / (1.0 - dropout)

@@ -1,0 +1,182 @@
+"""How right a classifier of density categories is, with 95 % intervals.
+
+The scores are scikit-learn's. The intervals are percentiles of a bootstrap that draws patients, not images, where the
+images' names tell their patients: the two views of a breast resemble each other, and counting them as two independent
+images would make the intervals too narrow.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from sklearn import metrics
+
+from preprocess.contract import schema
+
+DRAWS = 10_000
+INTERVAL = (2.5, 97.5)  # percent
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its 95 % interval; None where it is not defined."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """How right a model is on N images.
+
+    Attributes:
+        images: N.
+        accuracy: the share of images whose most probable category is right.
+        kappa: Cohen's, with quadratic weights (Cohen 1968); undefined if there is only one category.
+        loss: mean cross-entropy in nats, without class weights.
+        auc: the mean over the categories of the area under the one-versus-rest ROC curve; undefined if a category has
+            no image.
+        auc_by_category, recall: one value a category, None where it has no image.
+        confusion: rows are true categories, columns predicted ones.
+        majority_category, majority_accuracy: the best constant guess, and the share of images it would get right.
+        resampled: what the bootstrap draws, "patients" or "images".
+    """
+
+    images: int
+    accuracy: Estimate
+    kappa: Estimate
+    loss: float
+    auc: float | None
+    auc_by_category: list[float | None]
+    recall: list[float | None]
+    confusion: list[list[int]]
+    majority_category: int
+    majority_accuracy: float
+    resampled: str
+
+    def as_dict(self) -> dict:
+        return asdict(self)
+
+
+def compute_metrics(
+    labels: np.ndarray, logits: np.ndarray, probabilities: np.ndarray, names: Sequence[str], seed: int = 0
+) -> Metrics:
+    """Scores predictions.
+
+    Args:
+        labels: (N,) true labels, 0 to K - 1.
+        logits, probabilities: (N, K).
+        names: N image names, "" where unknown.
+        seed: of the bootstrap.
+    """
+    categories = logits.shape[1]
+    predicted = logits.argmax(axis=1)
+    confusion = metrics.confusion_matrix(labels, predicted, labels=range(categories))
+    clusters, resampled = _clusters(names)
+    accuracies, kappas = _bootstrap(labels, predicted, clusters, categories, seed)
+    totals = confusion.sum(axis=1)
+    aucs = [_auc(labels == label, probabilities[:, label]) for label in range(categories)]
+    return Metrics(
+        images=len(labels),
+        accuracy=_estimate(metrics.accuracy_score(labels, predicted), accuracies),
+        kappa=_estimate(_kappa(labels, predicted, categories), kappas),
+        loss=_cross_entropy(labels, logits.astype(np.float64)),
+        auc=_mean(aucs),
+        auc_by_category=aucs,
+        recall=[float(confusion[label, label] / total) if total else None for label, total in enumerate(totals)],
+        confusion=confusion.tolist(),
+        majority_category=int(totals.argmax()) + 1,
+        majority_accuracy=float(totals.max() / len(labels)),
+        resampled=resampled,
+    )
+
+
+def quadratic_kappa(confusions: np.ndarray) -> np.ndarray:
+    """(..., K, K) confusion matrices -> (...) quadratic weighted kappas, NaN where one category is all there is."""
+    categories = confusions.shape[-1]
+    distance = np.subtract.outer(np.arange(categories), np.arange(categories)) ** 2
+    expected = confusions.sum(axis=-1)[..., :, None] * confusions.sum(axis=-2)[..., None, :]
+    observed_sum = (distance * confusions).sum(axis=(-2, -1)) * confusions.sum(axis=(-2, -1))
+    with np.errstate(invalid="ignore"):
+        return 1 - observed_sum / (distance * expected).sum(axis=(-2, -1))
+
+
+def format_metrics(found: Metrics) -> str:
+    """The short table that a run prints."""
+    rows = [
+        _row("accuracy", found.accuracy),
+        _row("quadratic weighted kappa", found.kappa),
+        f"{'macro AUC, one versus rest':28}{_number(found.auc)}",
+        f"{'loss':28}{found.loss:.3f}",
+        f"{'best constant guess':28}{found.majority_accuracy:.3f}  (density {found.majority_category})",
+        "",
+        f"{'predicted':14}" + "".join(f"{category:>7}" for category in range(1, len(found.recall) + 1)) + "   recall",
+    ]
+    for category, (counts, recall) in enumerate(zip(found.confusion, found.recall, strict=True), 1):
+        cells = "".join(f"{count:>7,}" for count in counts)
+        rows.append(f"{f'density {category}':14}{cells}    {_number(recall)}")
+    return "\n".join([*rows, f"(95 % intervals: bootstrap over {found.resampled})"])
+
+
+def _bootstrap(
+    labels: np.ndarray, predicted: np.ndarray, clusters: np.ndarray, categories: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(DRAWS,) accuracies and kappas of resampled clusters; a draw weighs each cluster by how often it came."""
+    number = clusters.max() + 1
+    cells = np.zeros((number, categories * categories))
+    np.add.at(cells, (clusters, labels * categories + predicted), 1)
+    weights = np.random.default_rng(seed).multinomial(number, np.full(number, 1 / number), size=DRAWS)
+    confusions = (weights @ cells).reshape(DRAWS, categories, categories)
+    accuracies = np.trace(confusions, axis1=1, axis2=2) / confusions.sum(axis=(1, 2))
+    return accuracies, quadratic_kappa(confusions)
+
+
+def _clusters(names: Sequence[str]) -> tuple[np.ndarray, str]:
+    """(N,) the number of each image's cluster, and what a cluster is."""
+    patients = [schema.patient_in(name) or "" for name in names]
+    if "" in patients:
+        return np.arange(len(names)), "images"
+    return np.unique(patients, return_inverse=True)[1], "patients"
+
+
+def _kappa(labels: np.ndarray, predicted: np.ndarray, categories: int) -> float:
+    if len(np.union1d(labels, predicted)) < 2:
+        return math.nan
+    return metrics.cohen_kappa_score(labels, predicted, labels=range(categories), weights="quadratic")
+
+
+def _auc(is_category: np.ndarray, probability: np.ndarray) -> float | None:
+    if is_category.all() or not is_category.any():
+        return None
+    return float(metrics.roc_auc_score(is_category, probability))
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """The mean, undefined if a value is."""
+    defined = [value for value in values if value is not None]
+    return float(np.mean(defined)) if len(defined) == len(values) else None
+
+
+def _cross_entropy(labels: np.ndarray, logits: np.ndarray) -> float:
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_sums = np.log(np.exp(shifted).sum(axis=1))
+    return float(np.mean(log_sums - shifted[np.arange(len(labels)), labels]))
+
+
+def _estimate(value: float, draws: np.ndarray) -> Estimate:
+    defined = draws[~np.isnan(draws)]
+    if math.isnan(value) or not len(defined):
+        return Estimate(None, None, None)
+    low, high = np.percentile(defined, INTERVAL)
+    return Estimate(float(value), float(low), float(high))
+
+
+def _row(label: str, estimate: Estimate) -> str:
+    interval = "" if estimate.low is None else f"  [{estimate.low:.3f}, {estimate.high:.3f}]"
+    return f"{label:28}{_number(estimate.value)}{interval}"
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"

@@ -1,0 +1,51 @@
+"""Pictures of an evaluation: the confusion matrix, and some images with what the model says of them."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from sklearn.metrics import ConfusionMatrixDisplay
+
+from trainer.data.image_set import ImageSet
+
+SHOWN = 16
+_COLUMNS = 8
+_DPI = 100
+_MARGINS = (40, 8)
+"""Pixels above an image, for two lines of text, and beside it."""
+
+
+def draw_confusion(confusion: Sequence[Sequence[int]]) -> bytes:
+    """A K x K confusion matrix as a PNG; rows are true categories."""
+    figure = Figure(figsize=(4.5, 4), layout="constrained")
+    names = [str(category) for category in range(1, len(confusion) + 1)]
+    axes = figure.add_subplot()
+    ConfusionMatrixDisplay(np.array(confusion), display_labels=names).plot(ax=axes, cmap="Blues", colorbar=False)
+    axes.set(xlabel="predicted density", ylabel="true density")
+    return _png(figure)
+
+
+def draw_images(images: ImageSet, probabilities: np.ndarray) -> bytes:
+    """Images spread evenly over the set, pixel for pixel, each below its true and its predicted density, as a PNG."""
+    chosen = np.unique(np.linspace(0, len(images) - 1, SHOWN).astype(int))
+    height, width = (side + margin for side, margin in zip(images.pixels.shape[1:3], _MARGINS, strict=True))
+    rows = -(-len(chosen) // _COLUMNS)
+    figure = Figure(figsize=(width * _COLUMNS / _DPI, height * rows / _DPI), dpi=_DPI)
+    for place, index in enumerate(chosen):
+        row, column = divmod(place, _COLUMNS)
+        left, bottom = column * width, (rows - 1 - row) * height
+        figure.figimage(images.pixels[index, :, :, 0], left, bottom, cmap="gray", vmin=0, vmax=65535)
+        label, predicted = images.labels[index] + 1, probabilities[index].argmax() + 1
+        figure.text(
+            (column + 0.5) / _COLUMNS, (bottom + height - 4) / (height * rows),
+            f"is {label}, says {predicted}\n{probabilities[index].max():.0%}", fontsize=8, ha="center", va="top",
+            color="black" if label == predicted else "firebrick",
+        )  # fmt: skip
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=_DPI)
+    return data.getvalue()
