@@ -24,42 +24,6 @@ def test_a_path_that_looks_like_a_pattern_is_itself(name, tmp_path):
     assert storage.match(str(tmp_path / "a*.csv")) == sorted(str(p) for p in tmp_path.glob("a*.csv"))
 
 
-def test_no_folder_is_an_empty_listing(tmp_path):
-    assert storage.list_files(str(tmp_path / "gone")) == {}
-
-
-def test_moving_replaces_and_may_be_repeated(tmp_path):
-    old, new = tmp_path / "old", tmp_path / "new"
-    pairs = [(str(old / str(n)), str(new / "deep" / str(n))) for n in range(250)]
-    for source, _ in pairs:
-        storage.write(source, source.encode())
-    storage.write(pairs[0][1], b"in the way")
-    storage.move(pairs[:120])  # as if interrupted
-    storage.move(pairs)
-    assert storage.list_files(str(old)) == {}
-    assert all(storage.read(target) == source.encode() for source, target in pairs)
-
-
-def test_moving_what_is_nowhere_is_an_error(tmp_path):
-    with pytest.raises(OSError, match="No such file"):
-        storage.move([(str(tmp_path / "gone"), str(tmp_path / "new"))])
-
-
-def test_deleting(tmp_path):
-    storage.write(str(tmp_path / "a/b"), b"")
-    storage.delete([str(tmp_path / "a/b"), str(tmp_path / "a/gone")])
-    assert storage.list_files(str(tmp_path)) == {}
-    storage.write(str(tmp_path / "a/b"), b"")
-    storage.delete_folder(str(tmp_path / "a"))
-    storage.delete_folder(str(tmp_path / "a"))
-    assert not (tmp_path / "a").exists()
-
-
-def test_names_that_look_compressed_are_read_as_they_are(tmp_path):
-    storage.write(str(tmp_path / "x.gz"), b"not gzip")
-    assert storage.read(str(tmp_path / "x.gz")) == b"not gzip"
-
-
 def test_paths(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert storage.absolute("x/../y/") == str(tmp_path / "y")
