@@ -1,4 +1,4 @@
-# `make demo` and `make test` do all set-up themselves; everything lands in .venv and demo/.
+# `make demo` and `make test` install everything that they need. They write to .venv and demo/.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -13,18 +13,18 @@ demo: setup
 	    --trainer both --model_dir demo/models --training_steps 100 --batch_size 32
 
 test: .venv/dev.stamp lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-# Everything that can go wrong, many times over; `make test` has a short form of it.
+# The fault tests in full; `make test` runs a short form of them.
 test-faults: .venv/dev.stamp
 	FAULTS=full $(BIN)/python -m pytest tests/faults tests/test_determinism.py
 
-# The report in a real browser: wants chromium, Node.js and npm; `make test` leaves it out where they are not.
+# The report in a browser; needs chromium, Node.js and npm. `make test` skips it if they are missing.
 test-page: .venv/dev.stamp
 	npm ci --no-audit --no-fund --silent --prefix tests/pipelines/report_page
 	$(BIN)/python -m pytest tests/pipelines/test_report.py -k browser
 
-# The job on a real Flink cluster: wants Java 11 or 17 and Maven; `make test` leaves it out where its jars are not.
+# The job on a Flink cluster; needs Java 11 or 17 and Maven. `make test` skips it if the jars are missing.
 test-flink: .venv/dev.stamp tests/pipelines/beam/flink/jars
 	$(BIN)/python -m pytest tests/pipelines/beam/test_flink.py
 
@@ -32,7 +32,7 @@ tests/pipelines/beam/flink/jars: tests/pipelines/beam/flink/pom.xml
 	mvn -q -B -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=jars
 	touch $@
 
-# Ratios side by side in one run, to benchmarks/results.md; wants 8 GB of disk, two cores to itself, half an hour.
+# Runs the benchmarks and writes benchmarks/results.md; needs 8 GB of disk, two otherwise idle cores, and half an hour.
 bench: .venv/dev.stamp
 	$(BIN)/python -m benchmarks demo/bench
 

@@ -1,4 +1,4 @@
-"""For Beam's --setup_file, which names a setup.py; everything it says stands in pyproject.toml."""
+"""The file for Beam's --setup_file, which must be a setup.py. All settings are in pyproject.toml."""
 
 import setuptools
 

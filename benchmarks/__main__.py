@@ -1,7 +1,7 @@
-"""Everything this project says about speed and memory, measured here: `python -m benchmarks FOLDER [NAME ...]`.
+"""Measures the speed and the memory of the project: `python -m benchmarks FOLDER [NAME ...]`.
 
-FOLDER takes up to 8 GB; the synthetic films are kept there for the next time. The outcome is printed and, if nothing is
-left out, written to benchmarks/results.md and results.png.
+FOLDER takes up to 8 GB; the synthetic films are kept there for the next run. The results are printed and, if no NAME is
+given, written to benchmarks/results.md and results.png.
 """
 
 import shutil
@@ -18,7 +18,7 @@ GROUPS: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "compressed": ("One compressed film", compressed.run),
     "whole_job": ("The whole job on films of real size, in the page cache", whole_job.run),
     "memory": ("The memory of the whole job on films of real size", memory.run),
-    "cold": ("The whole job on films that are on the disk alone", cold.run),
+    "cold": ("The whole job on films that are on the disk but not in the page cache", cold.run),
     "small_films": ("The whole job on small films", small_films.run),
     "training": ("Training on the CPU", training.run),
     "chain": ("The chained command", chain.run),
@@ -27,19 +27,23 @@ FOLDER = Path(__file__).parent
 
 
 def main(folder: Path, names: list[str]) -> None:
-    """Measures the groups that are named, or all."""
-    found = {}
+    """Measures the named groups, or all.
+
+    Args:
+        folder: for temporary files and the films.
+    """
+    results = {}
     for name in names or GROUPS:
         title, run = GROUPS[name]
         print(f"\n## {title}", flush=True)
         shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir(parents=True)
-        found[title] = run(folder / name)
+        results[title] = run(folder / name)
         shutil.rmtree(folder / name)
-        print(table(found[title]), flush=True)
+        print(table(results[title]), flush=True)
     if not names:
-        (FOLDER / "results.md").write_text(text(found))
-        plot(found, FOLDER / "results.png")
+        (FOLDER / "results.md").write_text(text(results))
+        plot(results, FOLDER / "results.png")
 
 
 if __name__ == "__main__":

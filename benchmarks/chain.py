@@ -1,11 +1,11 @@
-"""The chained command on the sample of the demo: what it spends on neither decoding, nor stepping, nor importing."""
+"""Benchmark of the chained command on the sample of the demo: its time without decoding, training steps and imports."""
 
 import csv
 import shutil
 import statistics
 from pathlib import Path
 
-from benchmarks.measure import ROUNDS, Row, command, program, took
+from benchmarks.measure import ROUNDS, Row, command, program, seconds_of
 from preprocess.dataset.reader import DataSet, open_dataset
 from preprocess.images.film_task import FilmTask
 from preprocess.images.make_image import make_image
@@ -24,36 +24,36 @@ gc.freeze()
 
 
 def run(folder: Path) -> list[Row]:
-    """Runs the command of the demo with few steps, and then by itself what is not to be counted.
+    """Runs `preprocess_and_train` with few steps, then measures separately the parts that are subtracted.
 
-    Taken off its wall time are: the import of every module that its process loads, by a Python that does nothing else;
-    the decoding and resizing of every film, one after the other in one process, as the job does with so few; and the
-    steps of both trainings, at the rate that each says of itself. What stays are the job's planning, writing and
-    verifying, and Beam; the building and tracing of two models, their evaluation, checkpoints and exports; the report.
+    Subtracted from the wall time are the import of every module that the process loads, measured in a new Python
+    process; the decoding and resizing of every film, one after the other in one process, as in a job with so few films;
+    and the steps of both trainings, at the rate in their `speed.csv`. What remains is the planning, writing and
+    verifying of the job, and Beam; the building and tracing of two models, their evaluation, checkpoints and exports;
+    and the report.
     """
     sample = folder / "sample"
     command("pipelines.make_sample", f"--output={sample}", f"--patients={PATIENTS}")
     rounds = [_once(sample, folder / str(number)) for number in range(ROUNDS)]
     whole, decoding, stepping, importing = map(statistics.median, zip(*rounds, strict=True))
-    others = statistics.median(whole - sum(not_counted) for whole, *not_counted in rounds)
-    parts = f"{whole:.1f} s - decoding {decoding:.1f} - stepping {stepping:.1f} - importing {importing:.1f}"
-    return [
-        Row("the chained command, both trainers, beyond decoding, stepping, importing", parts, "", others, "<= 10", "s")
-    ]
+    others = statistics.median(whole - sum(subtracted) for whole, *subtracted in rounds)
+    parts = f"{whole:.1f} s - decoding {decoding:.1f} - steps {stepping:.1f} - imports {importing:.1f}"
+    title = "the chained command with both trainers, without decoding, training steps and imports"
+    return [Row(title, parts, "", others, "<= 10", "s")]
 
 
 def _once(sample: Path, folder: Path) -> tuple[float, float, float, float]:
-    """Seconds of a whole run, and of its decoding, stepping and importing."""
+    """Returns the seconds of a whole run, and of its decoding, training steps and imports."""
     output, models = folder / "dataset", folder / "models"
     tables = {split: sorted(sample.glob(f"*_{split}_set.csv")) for split in ("train", "test")}
-    whole = took(lambda: command(
+    whole = seconds_of(lambda: command(
         "pipelines.preprocess_and_train", f"--input={sample}", f"--output={output}", "--train_csv", *tables["train"],
         "--test_csv", *tables["test"], "--trainer=both", f"--model_dir={models}", f"--training_steps={STEPS}",
         f"--batch_size={BATCH}",
     ))  # fmt: skip
-    decoding = took(lambda: _decode(sample, open_dataset(str(output))))
+    decoding = seconds_of(lambda: _decode(sample, open_dataset(str(output))))
     stepping = sum(_stepping_seconds(models / name) for name in ("gpu_model", "tpu_model"))
-    importing = took(lambda: program(IMPORTS))
+    importing = seconds_of(lambda: program(IMPORTS))
     shutil.rmtree(folder)
     return whole, decoding, stepping, importing
 
@@ -68,7 +68,7 @@ def _decode(sample: Path, data: DataSet) -> None:
 
 
 def _stepping_seconds(model_dir: Path) -> float:
-    """All steps at the rate of those after the first call, which also traces."""
+    """Returns the time of all steps, at the rate of those after the first call, which also traces."""
     with (model_dir / "speed.csv").open() as file:
         (row,) = csv.DictReader(file)
     return STEPS / float(row["steps_per_second"])

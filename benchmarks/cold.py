@@ -1,4 +1,4 @@
-"""Films that are not in the page cache: the job beside two processes that do nothing but read them."""
+"""Benchmark of films that are not in the page cache: the job, compared with two processes that only read them."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks import films, peers
 from benchmarks.job import run_job
-from benchmarks.measure import Row, Times, took
+from benchmarks.measure import Row, Times, seconds_of
 from benchmarks.processes import in_two_processes
 
 FEW, MANY = 16, 144
@@ -14,7 +14,7 @@ ROUNDS = 3
 
 
 def run(folder: Path) -> list[Row]:
-    """One row: megabytes a second of what the many films take longer than the few."""
+    """Returns one row: MB/s, from the difference in time between many and few films."""
     written = films.write_films(folder)
     copies = [folder / f"cold-{number}.dcm" for number in range(MANY)]
     for number, path in enumerate(copies):
@@ -31,18 +31,18 @@ def run(folder: Path) -> list[Row]:
                 longer[name].append(seconds[1] - seconds[0])
     times = Times(longer)
     job, readers = (f"{megabytes / times.median(name):.0f} MB/s" for name in ("job", "readers"))
-    return [Row("films from the disk, job / two readers, two processes", job, readers, times.ratio("readers", "job"),
-                ">= 0.9")]  # fmt: skip
+    title = "films from the disk, job with two workers / two reading processes"
+    return [Row(title, job, readers, times.ratio("readers", "job"), ">= 0.9")]
 
 
 def _prepare(download: films.Download, folder: Path) -> float:
-    return run_job(download.words, folder / "out", 2).seconds
+    return run_job(download.arguments, folder / "out", 2).seconds
 
 
 def _read(download: films.Download, folder: Path) -> float:
     del folder
     paths = sorted(download.root.glob("films/*/*/*/*.dcm"))
-    return took(lambda: in_two_processes(_length, paths))
+    return seconds_of(lambda: in_two_processes(_length, paths))
 
 
 def _length(path: Path) -> int:
@@ -50,7 +50,7 @@ def _length(path: Path) -> int:
 
 
 def _forget(paths: list[Path]) -> None:
-    """Has the system drop the files from its page cache, which it does with what is on the disk already."""
+    """Removes the files from the system's page cache; they must be on the disk for this, hence the fsync."""
     for path in paths:
         with path.open("rb") as file:
             os.fsync(file.fileno())

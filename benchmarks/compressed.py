@@ -1,4 +1,4 @@
-"""Compressed films beside their decoding alone: of a JPEG by Pillow, of a DICOM film by pydicom."""
+"""Benchmark of compressed films, compared with decoding them only: a JPEG by Pillow, a DICOM film by pydicom."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ from pydicom.uid import UID, JPEG2000Lossless, RLELossless
 from benchmarks import films, one_film, peers
 from benchmarks.measure import Row, side_by_side
 
-FILM = 4  # of 16 sizes: 11 million pixels, so that an encoder in Python is waited for only once
+FILM = 4  # index of a size: 11 million pixels; one film only, because an encoder in Python is slow
 KINDS: dict[str, tuple[UID | None, Callable[[Path], object]]] = {
     "JPEG": (None, peers.decode_image),
     "RLE": (RLELossless, peers.decode_dicom),
@@ -19,7 +19,7 @@ KINDS: dict[str, tuple[UID | None, Callable[[Path], object]]] = {
 
 
 def run(folder: Path) -> list[Row]:
-    """A row a format."""
+    """Returns one row for each format."""
     plain = films.write_films(folder)[FILM]
     rows = []
     for name, (syntax, decode) in KINDS.items():
@@ -29,7 +29,7 @@ def run(folder: Path) -> list[Row]:
             "peer": lambda path=path, decode=decode: decode(path),
         })  # fmt: skip
         ours, peer = (f"{1e3 * times.median(which):.0f} ms" for which in ("ours", "peer"))
-        rows.append(Row(f"one {name} film / its decoding alone", ours, peer, times.ratio("ours", "peer"), "<= 1.3"))
+        rows.append(Row(f"one {name} film / decoding it only", ours, peer, times.ratio("ours", "peer"), "<= 1.3"))
     return rows
 
 

@@ -1,4 +1,4 @@
-"""Synthetic films of real size, and downloads of many of them."""
+"""Writes synthetic films of real size, and downloads that contain each of them many times."""
 
 import csv
 import os
@@ -23,13 +23,17 @@ COLUMNS = ("patient_id", "breast_density", "left or right breast", "image view",
 
 
 def sizes(smaller: int = 1) -> list[Size]:
-    """16 (height, width), evenly from CBIS-DDSM's smallest film to its largest: 39 MB on average."""
+    """Returns 16 sizes (height, width), evenly from the smallest film of CBIS-DDSM to the largest: 39 MB on average.
+
+    Args:
+        smaller: divides height and width.
+    """
     heights, widths = (np.linspace(*ends, COUNT) // smaller for ends in zip(SMALLEST, LARGEST, strict=True))
     return [(int(height), int(width)) for height, width in zip(heights, widths, strict=True)]
 
 
 def write_films(folder: Path, smaller: int = 1) -> list[Path]:
-    """One uncompressed DICOM film of each size, beside a folder, where all measurements find them."""
+    """Writes an uncompressed DICOM film of each size to a folder next to `folder`, which all benchmarks share."""
     folder = folder.parent / "films"
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
@@ -43,30 +47,30 @@ def write_films(folder: Path, smaller: int = 1) -> list[Path]:
 
 
 def described(number: int) -> tuple[str, str, str, str]:
-    """A case of a download: its split, patient, name, and the path of its film. One in five is of the test set."""
+    """Returns split, patient, mammogram ID and film path of a mammogram; every fifth one is in the test set."""
     split = "Test" if number % 5 == 4 else "Training"
     patient = f"P_{number:05d}"
-    case = f"Mass-{split}_{patient}_LEFT_CC"
-    return split, patient, case, f"{case}/1.2.{number}/1.3.{number}/000000.dcm"
+    mammogram_id = f"Mass-{split}_{patient}_LEFT_CC"
+    return split, patient, mammogram_id, f"{mammogram_id}/1.2.{number}/1.3.{number}/000000.dcm"
 
 
 @dataclass(frozen=True)
 class Download:
-    """So many cases, whose films are hard links to some.
+    """A download with `count` mammograms, whose films are hard links to a few files.
 
     Attributes:
         root: its folder.
-        words: what names it to the job.
+        arguments: the options of the job that name it.
     """
 
     root: Path
     count: int
-    words: tuple[str, ...]
+    arguments: tuple[str, ...]
 
 
 @contextmanager
 def download(folder: Path, films: list[Path], count: int) -> Iterator[Download]:
-    """Makes a download, and removes it again."""
+    """Makes a download, which is deleted when the context is left."""
     root = folder / f"download-{count}"
     shutil.rmtree(root, ignore_errors=True)
     rows: dict[str, list[tuple]] = {"Training": [], "Test": []}
@@ -79,8 +83,8 @@ def download(folder: Path, films: list[Path], count: int) -> Iterator[Download]:
     for split, table in rows.items():
         with (root / f"{split}.csv").open("w", newline="") as file:
             csv.writer(file).writerows([COLUMNS, *table])
-    words = (f"--input={root}/films", f"--train_csv={root}/Training.csv", f"--test_csv={root}/Test.csv")
+    arguments = (f"--input={root}/films", f"--train_csv={root}/Training.csv", f"--test_csv={root}/Test.csv")
     try:
-        yield Download(root, count, words)
+        yield Download(root, count, arguments)
     finally:
         shutil.rmtree(root)

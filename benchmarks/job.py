@@ -1,4 +1,4 @@
-"""One run of the whole job as its user starts it, watched from outside: time, memory, the first finished film."""
+"""Runs the whole job as a user would, and measures its time, its memory and the time to the first finished film."""
 
 import resource
 import shutil
@@ -16,17 +16,19 @@ from benchmarks.films import CANVAS
 from benchmarks.measure import ROOT
 
 WORKER = "sdk_worker_main"
-_FIRST_LOOKS_SECONDS, _LOOKS_SECONDS = 0.1, 0.5  # looking is work, too, on the same cores
+_FIRST_POLL_SECONDS, _POLL_SECONDS = 0.1, 0.5  # polling takes CPU time from the job
 
 
 @dataclass(frozen=True)
 class JobRun:
-    """Attributes:
-    seconds: of the whole command.
-    first: from the command to the first finished film.
-    cpu: seconds of all its processes.
-    peak: the most bytes that all its processes had at once, pages of files not counted.
-    worker: the most bytes that one of several workers had before the first film was finished.
+    """The measurements of one run.
+
+    Attributes:
+        seconds: of the whole command.
+        first: seconds from the start of the command to the first finished film.
+        cpu: CPU seconds of all its processes.
+        peak: maximum memory of all its processes together, in bytes, without pages of files.
+        worker: maximum memory of one worker before the first film was finished, in bytes.
     """
 
     seconds: float
@@ -37,20 +39,20 @@ class JobRun:
 
 
 def run_job(download: Sequence[str], out: Path, workers: int, canvas: tuple[int, int] | None = CANVAS) -> JobRun:
-    """Prepares a download into an empty folder, which is removed again.
+    """Runs the job into an empty folder, which is deleted afterwards.
 
     Args:
-        download: the words that name it, see `films.download`.
-        canvas: None where the job finds it by itself.
+        download: the options that name the input, see `films.Download`.
+        canvas: (height, width); None if the job determines it.
     """
     shutil.rmtree(out, ignore_errors=True)
-    words = [sys.executable, "-m", "pipelines.preprocess", *download, f"--output={out}",
-             f"--direct_num_workers={workers}"]  # fmt: skip
+    arguments = [sys.executable, "-m", "pipelines.preprocess", *download, f"--output={out}",
+                 f"--direct_num_workers={workers}"]  # fmt: skip
     if canvas:
-        words.append(f"--canvas={canvas[1]}x{canvas[0]}")
+        arguments.append(f"--canvas={canvas[1]}x{canvas[0]}")
     before = _cpu_of_children()
     begin = time.perf_counter()
-    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
         tree = psutil.Process(process.pid)
         first, peak, worker = 0.0, 0, 0
         while process.poll() is None:
@@ -60,16 +62,16 @@ def run_job(download: Sequence[str], out: Path, workers: int, canvas: tuple[int,
                 worker = max(worker, *(size for who, size in sizes.items() if WORKER in who), 0)
                 if any((out / ".staging").glob("*/images/*/[!.]*")):
                     first = time.perf_counter() - begin
-            time.sleep(_LOOKS_SECONDS if first else _FIRST_LOOKS_SECONDS)
+            time.sleep(_POLL_SECONDS if first else _FIRST_POLL_SECONDS)
         seconds = time.perf_counter() - begin
     if process.returncode:
-        raise SystemExit(f"the job ended with status {process.returncode}: {' '.join(words)}")
+        raise SystemExit(f"the job ended with status {process.returncode}: {' '.join(arguments)}")
     shutil.rmtree(out)
     return JobRun(seconds, first, _cpu_of_children() - before, peak, worker)
 
 
 def _sizes(tree: psutil.Process) -> dict[str, int]:
-    """Process -> bytes of its own memory, for each that lives."""
+    """Returns process -> bytes of its memory without pages of files, for each running process."""
     sizes = {}
     for process in (tree, *tree.children(recursive=True)):
         with suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""How things are timed here: side by side, round by round: what the machine does meanwhile befalls all alike."""
+"""Measures times. Compared things take turns in rounds, so that other load of the machine affects all of them."""
 
 import statistics
 import subprocess
@@ -14,17 +14,17 @@ ROUNDS = 5
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table.
+    """One row of a table.
 
     Attributes:
-        goal: what is compared, e.g. "one film, area / open().read()".
-        ours, peer: as measured, with their unit; `peer` is empty where a figure stands for itself.
-        value: what the bound is about: mostly a ratio.
-        bound: "<= 0.5", ">= 25"; empty where nothing is asked.
-        unit: of the value, where it is no ratio.
+        title: what is compared, e.g. "one film, area / open().read()".
+        ours, peer: the measurements with their units; `peer` is empty if there is no comparison.
+        value: the figure that has a goal, usually a ratio.
+        bound: the goal, e.g. "<= 0.5" or ">= 25"; empty if there is none.
+        unit: of the value; empty for a ratio.
     """
 
-    goal: str
+    title: str
     ours: str
     peer: str
     value: float
@@ -33,7 +33,7 @@ class Row:
 
     @property
     def reached(self) -> bool | None:
-        """Whether the value is within its bound; None without one."""
+        """Whether the value is within its bound; None if there is none."""
         if not self.bound:
             return None
         sign, limit = self.bound.split()
@@ -41,10 +41,10 @@ class Row:
 
 
 class Times:
-    """Seconds of things that took turns.
+    """Measured times of several things.
 
     Attributes:
-        seconds: name -> one figure a round.
+        seconds: name -> one time for each round.
     """
 
     def __init__(self, seconds: Mapping[str, Sequence[float]]):
@@ -54,13 +54,13 @@ class Times:
         return statistics.median(self.seconds[name])
 
     def ratio(self, name: str, peer: str) -> float:
-        """The median of the ratios of each round."""
+        """Returns the median over the rounds of the ratio of two times."""
         pairs = zip(self.seconds[name], self.seconds[peer], strict=True)
         return statistics.median(own / other for own, other in pairs)
 
 
 def side_by_side(things: Mapping[str, Callable[[], object]], rounds: int = ROUNDS) -> Times:
-    """Times each thing once a round, every round beginning with another one, after a round that does not count."""
+    """Measures each thing once a round, after a warm-up round. The thing that is first changes from round to round."""
     seconds: dict[str, list[float]] = {name: [] for name in things}
     names = list(things)
     for name in names:
@@ -68,22 +68,24 @@ def side_by_side(things: Mapping[str, Callable[[], object]], rounds: int = ROUND
     for number in range(rounds):
         shift = number % len(names)
         for name in (*names[shift:], *names[:shift]):
-            seconds[name].append(took(things[name]))
+            seconds[name].append(seconds_of(things[name]))
     return Times(seconds)
 
 
-def took(do: Callable[[], object]) -> float:
-    """How many seconds something takes, once."""
+def seconds_of(function: Callable[[], object]) -> float:
+    """Returns the time of one call of a function."""
     begin = time.perf_counter()
-    do()
+    function()
     return time.perf_counter() - begin
 
 
-def command(module: str, *words: object) -> None:
-    """Runs a command of the project as its user would."""
-    subprocess.run([sys.executable, "-m", module, *map(str, words)], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+def command(module: str, *arguments: object) -> None:
+    """Runs a command of the project as a user would."""
+    subprocess.run(
+        [sys.executable, "-m", module, *map(str, arguments)], cwd=ROOT, stdout=subprocess.DEVNULL, check=True
+    )
 
 
 def program(text: str) -> None:
-    """Runs a program in a Python that does nothing else."""
+    """Runs a program in a new Python process."""
     subprocess.run([sys.executable, "-c", text], cwd=ROOT, check=True)

@@ -1,4 +1,4 @@
-"""One film, one process: from its file to the bytes of its PNG and of its record."""
+"""Benchmark of one film in one process, from its file to the bytes of its PNG and its record."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,20 +18,20 @@ from preprocess.images.make_image import make_image
 from preprocess.images.pixels import MAX_PIXELS
 
 FRESH = 32 << 20
-"""From so many bytes on, malloc asks the system for fresh memory, whatever was freed before."""
+"""From this number of bytes on, malloc always requests fresh memory from the system and never reuses freed memory."""
 
 
 def run(folder: Path) -> list[Row]:
-    """Films of all sizes, one after the other; and of those alone which `read()` has to find fresh memory for."""
+    """Returns the rows, for films of all sizes, and for the large films only, for which `read()` needs fresh memory."""
     written = films.write_films(folder)
     large = [path for path in written if path.stat().st_size >= FRESH]
     every, few = _compare(written), _compare(large)
 
     def row(times: Times, count: int, name: str, peer: str, bound: str, inverse: bool = False) -> Row:
         ratio = times.ratio(peer, name) if inverse else times.ratio(name, peer)
-        goal = f"{peer} / {name}" if inverse else f"{name} / {peer}"
+        compared = f"{peer} / {name}" if inverse else f"{name} / {peer}"
         ours, theirs = (f"{1e3 * times.median(which) / count:.1f} ms" for which in (name, peer))
-        return Row(f"one film of {count} sizes, {goal}", ours, theirs, ratio, bound)
+        return Row(f"one film of {count} sizes, {compared}", ours, theirs, ratio, bound)
 
     return [
         row(every, len(written), "area", "open().read()", "<= 0.5"),
@@ -43,12 +43,12 @@ def run(folder: Path) -> list[Row]:
 
 
 def prepare(path: Path, method: str) -> tuple[bytes, bytes]:
-    """What a worker does with a film, but for the writing: its header, its image, PNG bytes, record bytes."""
+    """Does the work of a worker for a film, without writing files; returns the bytes of the PNG and of the record."""
     return _encoded(resized(path, method))
 
 
 def resized(path: Path, method: str) -> np.ndarray:
-    """The small image of a film, its header being read twice, as in the job."""
+    """Returns the resized image of a film. The header is read twice, as in the job."""
     with path.open("rb") as stream:
         film = open_film(stream)
         size = film.height, film.width
@@ -56,7 +56,7 @@ def resized(path: Path, method: str) -> np.ndarray:
 
 
 def _compare(paths: list[Path]) -> Times:
-    """Each in a process of its own: how fast `read()` is depends on what memory was freed before."""
+    """Measures each method in a separate process, because the speed of `read()` depends on memory freed before."""
     with ExitStack() as stack:
         return side_by_side({name: stack.enter_context(InTurn(partial(_all_of, name, paths))) for name in WORK})
 

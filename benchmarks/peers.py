@@ -1,4 +1,4 @@
-"""What the job is measured against, each written as plainly as its method allows; none of it is used by the project."""
+"""Other methods with which the job is compared, in their simplest form. The project does not use them."""
 
 from pathlib import Path
 
@@ -11,22 +11,22 @@ from preprocess.contract.schema import Size
 
 
 def read(path: Path) -> bytes:
-    """The file's bytes, in fresh memory: what any program pays that takes files whole."""
+    """Reads a whole file into fresh memory, the least work of a program that reads whole files."""
     with path.open("rb") as file:
         return file.read()
 
 
 def as_in_2018(path: Path, canvas: Size, size: Size) -> np.ndarray:
-    """A canvas of 64-bit integers, the film in its corner, resized by Pillow with NEAREST: (h, w) uint16."""
+    """Resizes as in 2018: a canvas of 64-bit integers with the film in its corner, Pillow's NEAREST; (h, w) uint16."""
     film = pydicom.dcmread(path).pixel_array
     padded = np.zeros(canvas, np.int64)
     padded[: film.shape[0], : film.shape[1]] = film
-    image = Image.fromarray(padded.astype(np.int32))  # Pillow has no images of 64 bits
+    image = Image.fromarray(padded.astype(np.int32))  # Pillow has no 64-bit images
     return np.asarray(image.resize(size[::-1], Image.Resampling.NEAREST)).astype(np.uint16)
 
 
 def opencv_area(path: Path, canvas: Size, size: Size) -> np.ndarray:
-    """A canvas of 16 bits, resized by OpenCV's INTER_AREA on one core: (h, w) uint16."""
+    """Resizes a 16-bit canvas with OpenCV's INTER_AREA on one core; (h, w) uint16."""
     cv2.setNumThreads(1)
     film = pydicom.dcmread(path).pixel_array
     padded = np.zeros(canvas, np.uint16)
@@ -35,11 +35,11 @@ def opencv_area(path: Path, canvas: Size, size: Size) -> np.ndarray:
 
 
 def decode_dicom(path: Path) -> np.ndarray:
-    """A film's samples by pydicom."""
+    """Decodes a DICOM film with pydicom."""
     return pydicom.dcmread(path).pixel_array
 
 
 def decode_image(path: Path) -> np.ndarray:
-    """A film's samples by Pillow."""
+    """Decodes an image with Pillow."""
     with Image.open(path) as image:
         return np.asarray(image)

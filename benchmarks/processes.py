@@ -1,4 +1,4 @@
-"""Processes that are measured, none of which lives in the memory of another."""
+"""Runs functions in separate processes for measurements, started by spawn, so they share no memory."""
 
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
@@ -10,31 +10,35 @@ T = TypeVar("T")
 SPAWN = multiprocessing.get_context("spawn")
 
 
-def apart(do: Callable[[], T]) -> T:
-    """What a function of a module returns, in a process of its own: TensorFlow is set up but once in each."""
+def in_new_process(function: Callable[[], T]) -> T:
+    """Calls a function in a new process, because TensorFlow can be configured only once in a process."""
     with ProcessPoolExecutor(1, mp_context=SPAWN) as process:
-        return process.submit(do).result()
+        return process.submit(function).result()
 
 
-def in_two_processes(do: Callable[[T], object], things: Iterable[T], at_once: int = 1) -> None:
-    """A plain pool, as anybody would write it; a process gets so many things at once."""
+def in_two_processes(function: Callable[[T], object], items: Iterable[T], chunk: int = 1) -> None:
+    """Calls a function with every item in a plain pool of two processes; each gets `chunk` items at a time."""
     with ProcessPoolExecutor(2, mp_context=SPAWN) as pool:
-        for _ in pool.map(do, things, chunksize=at_once):
-            pass  # the error of a process is raised here
+        for _ in pool.map(function, items, chunksize=chunk):
+            pass  # raises the error of a process
 
 
 class InTurn:
-    """A process that takes a turn of `work` whenever it is called; none lives in the memory of another."""
+    """A process that performs one turn of `work` whenever it is called.
+
+    Args:
+        work: performs one turn for each item of its argument.
+    """
 
     def __init__(self, work: Callable[[Iterator[None]], None]):
-        self._here, there = SPAWN.Pipe()
-        self._process = SPAWN.Process(target=_serve, args=(work, there), daemon=True)
+        self._connection, theirs = SPAWN.Pipe()
+        self._process = SPAWN.Process(target=_serve, args=(work, theirs), daemon=True)
         self._process.start()
-        there.close()
+        theirs.close()
 
     def __call__(self) -> object:
-        self._here.send(None)
-        return self._here.recv()
+        self._connection.send(None)
+        return self._connection.recv()
 
     def __enter__(self) -> "InTurn":
         return self
@@ -44,13 +48,13 @@ class InTurn:
         self._process.join()
 
 
-def _serve(work: Callable[[Iterator[None]], None], there: Connection) -> None:
-    work(_turns(there))
+def _serve(work: Callable[[Iterator[None]], None], connection: Connection) -> None:
+    work(_turns(connection))
 
 
-def _turns(there: Connection) -> Iterator[None]:
-    """A turn begins when it is asked for, and ends when the next one is looked for."""
+def _turns(connection: Connection) -> Iterator[None]:
+    """Yields when a turn is requested, and reports its end when the next item is requested."""
     while True:
-        there.recv()
+        connection.recv()
         yield
-        there.send(None)
+        connection.send(None)

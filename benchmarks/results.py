@@ -1,4 +1,4 @@
-"""The outcome of the benchmarks as a page of Markdown and as a picture."""
+"""Formats the results of the benchmarks as a Markdown page and as a plot."""
 
 import datetime
 import os
@@ -12,41 +12,42 @@ from matplotlib.figure import Figure
 from benchmarks.measure import Row
 
 LIBRARIES = ("apache-beam", "numba", "numpy", "pillow", "pydicom", "tensorflow", "keras", "opencv-python-headless")
-HEAD = "| | here | peer | figure | asked for | reached |\n|---|---|---|---|---|---|"
+HEAD = "| | this project | compared with | figure | goal | reached |\n|---|---|---|---|---|---|"
 INTRODUCTION = """\
 # Benchmarks
 
-Written by `make bench`: every figure and its peer in one run, in turns, medians; a figure without a unit is a ratio.
-Times of a command are those of a user's, from start to end. Absolute figures differ from machine to machine.
+Written by `make bench`. The two sides of each comparison are measured alternately in one run; the figures are medians.
+A figure without a unit is a ratio. The time of a command is that from its start to its end, as for a user. Absolute
+figures differ from machine to machine.
 """
 
 
-def text(found: dict[str, list[Row]]) -> str:
-    """The page: what was measured, on what, and the picture."""
-    parts = [INTRODUCTION, _machine(), "![Every figure against what is asked for](results.png)\n"]
-    parts += [f"## {title}\n\n{table(rows)}\n" for title, rows in found.items()]
+def text(results: dict[str, list[Row]]) -> str:
+    """Returns the page: the machine, the plot and the tables; `results` is group title -> rows."""
+    parts = [INTRODUCTION, _machine(), "![Every figure relative to its goal](results.png)\n"]
+    parts += [f"## {title}\n\n{table(rows)}\n" for title, rows in results.items()]
     return "\n".join(parts)
 
 
 def table(rows: list[Row]) -> str:
-    """Rows as a table of Markdown."""
-    words = {True: "yes", False: "**no**", None: ""}
+    """Formats rows as a Markdown table."""
+    texts = {True: "yes", False: "**no**", None: ""}
     lines = [
-        f"| {row.goal} | {row.ours} | {row.peer} | {row.value:.3g} {row.unit} | {row.bound} | {words[row.reached]} |"
+        f"| {row.title} | {row.ours} | {row.peer} | {row.value:.3g} {row.unit} | {row.bound} | {texts[row.reached]} |"
         for row in rows
     ]
     return "\n".join([HEAD, *lines])
 
 
-def plot(found: dict[str, list[Row]], path: Path) -> None:
-    """A bar a row: how far it is within its bound, or beyond it, on a logarithmic axis."""
-    rows = [row for group in found.values() for row in group if row.bound and row.value > 0]
+def plot(results: dict[str, list[Row]], path: Path) -> None:
+    """Draws a bar for each row with a goal: the factor by which it is better than the goal, on a logarithmic axis."""
+    rows = [row for group in results.values() for row in group if row.bound and row.value > 0]
     margins = [_margin(row) for row in rows]
     figure = Figure(figsize=(9, 0.34 * len(rows) + 1), layout="constrained")
     axes = figure.subplots()
     colours = ["#2a6f97" if margin >= 1 else "#c8553d" for margin in margins]
     axes.barh(range(len(rows)), [margin - 1 for margin in margins], left=1, color=colours)
-    axes.set_yticks(range(len(rows)), [row.goal for row in rows], fontsize=8)
+    axes.set_yticks(range(len(rows)), [row.title for row in rows], fontsize=8)
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.axvline(1, color="black", linewidth=1)
@@ -54,7 +55,7 @@ def plot(found: dict[str, list[Row]], path: Path) -> None:
     axes.set_xticks(ticks, map(str, ticks))
     axes.minorticks_off()
     axes.margins(y=0.01)
-    axes.set_xlabel("times better than asked for")
+    axes.set_xlabel("times better than the goal")
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
 

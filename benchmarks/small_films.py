@@ -1,4 +1,4 @@
-"""3,103 small films: what is left of the job when there is next to nothing to read."""
+"""Benchmark of 3,103 small films: the cost of the job when there is almost nothing to read."""
 
 import statistics
 from collections.abc import Callable
@@ -19,7 +19,7 @@ TREE = 20_000
 
 
 def run(folder: Path) -> list[Row]:
-    """The rows of CPU time, growth and matching."""
+    """Returns the rows of CPU time, growth and matching."""
     written = films.write_films(folder, SMALLER)
     runs: dict[int, list[JobRun]] = {FEW: [], SOME: [], MANY: []}
     with (
@@ -29,32 +29,32 @@ def run(folder: Path) -> list[Row]:
     ):
         for _ in range(ROUNDS):
             for download in (few, some, many):
-                runs[download.count].append(run_job(download.words, folder / "out", 2, canvas=None))
+                runs[download.count].append(run_job(download.arguments, folder / "out", 2, canvas=None))
         matching = _matching(many)
     decoding = side_by_side({"decoding": lambda: [one_film.resized(path, "area") for path in written]})
     resized = decoding.median("decoding") / len(written)
 
     def slope(of: Callable[[JobRun], float], low: int, high: int) -> float:
-        """What one image more takes, by the median of the runs."""
+        """Returns the cost of one more image, from the medians of the runs."""
         few, many = (statistics.median(map(of, runs[count])) for count in (low, high))
         return (many - few) / (high - low)
 
     cpu = slope(lambda run: run.cpu, FEW, MANY)
     first, second = (1e3 * slope(lambda run: run.seconds, *ends) for ends in ((FEW, SOME), (SOME, MANY)))
     return [
-        Row("CPU time a small film, less reading and resizing it", f"{1e3 * cpu:.2f} ms", f"{1e3 * resized:.2f} ms",
-            1e3 * (cpu - resized), "<= 3", "ms"),
-        Row(f"time a small film, from {SOME:,} to {MANY:,} / from {FEW} to {SOME:,}", f"{second:.2f} ms",
-            f"{first:.2f} ms", second / first, "<= 1.1"),
+        Row("CPU time for each small film, without reading and resizing it", f"{1e3 * cpu:.2f} ms",
+            f"{1e3 * resized:.2f} ms", 1e3 * (cpu - resized), "<= 3", "ms"),
+        Row(f"time for each small film, from {SOME:,} to {MANY:,} films / from {FEW} to {SOME:,} films",
+            f"{second:.2f} ms", f"{first:.2f} ms", second / first, "<= 1.1"),
         matching,
     ]  # fmt: skip
 
 
 def _matching(download: films.Download) -> Row:
-    """3,103 cases in a tree of 20,000 files, most of them crops and masks."""
+    """Matches 3,103 mammograms to their files among 20,000 files, mostly crops and masks."""
     for number in range(TREE - download.count):
-        *_, case, path = films.described(number % download.count)
-        extra = download.root / "films" / path.replace(case, f"{case}_{number // download.count + 1}")
+        *_, mammogram_id, path = films.described(number % download.count)
+        extra = download.root / "films" / path.replace(mammogram_id, f"{mammogram_id}_{number // download.count + 1}")
         extra.parent.mkdir(parents=True, exist_ok=True)
         extra.touch()
 
@@ -66,8 +66,9 @@ def _matching(download: films.Download) -> Row:
         )
         index = FileIndex(list_films(f"{download.root}/films", "/nowhere"))
         plan = make_plan(group_by_mammogram(rows), index, Selection())
-        if plan.matched != download.count:
-            raise SystemExit(f"{plan.matched} of {download.count} cases were matched")
+        if plan.totals.matched != download.count:
+            raise SystemExit(f"{plan.totals.matched} of {download.count} mammograms were matched")
 
     seconds = side_by_side({"match": match}).median("match")
-    return Row(f"matching {download.count:,} cases in {TREE:,} files", f"{seconds:.2f} s", "", seconds, "<= 2", "s")
+    title = f"matching {download.count:,} mammograms to {TREE:,} files"
+    return Row(title, f"{seconds:.2f} s", "", seconds, "<= 2", "s")

@@ -1,4 +1,4 @@
-"""Trainings of the tutorial's network that are timed, and the processes they run in."""
+"""The trainings and evaluations of the tutorial's network that `benchmarks.training` measures."""
 
 import dataclasses
 import time
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from trainer.loop.training import Training
 
-STEPS = 8  # a turn of `our_loop` and of `keras_fit`
-FEW_STEPS = 3  # a turn of what is compared within one process
+STEPS = 8  # in a turn of `our_loop` and of `keras_fit`
+FEW_STEPS = 3  # in a turn of a comparison within one process
 IMAGES = 960
 
 
 def smooth_images(count: int, seed: int = 0) -> ImageSet:
-    """Images about as smooth as mammograms, with names as the job gives them; brighter ones have a higher label."""
+    """Returns images about as smooth as mammograms, named as by the job; brighter images have a higher label."""
     height, width = schema.IMAGE_HEIGHT, schema.IMAGE_WIDTH
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % len(schema.DENSITIES)
@@ -46,35 +46,36 @@ def make_model(images: ImageSet, settings: Settings) -> "keras.Model":
 
 
 def make_training(images: ImageSet, compiled: bool = False) -> "Training":
-    """As the trainers make it on a CPU; `compiled` by XLA, as they do not."""
+    """Returns a training as the trainers set it up on a CPU; `compiled` adds XLA, which they do not use there."""
     import_tensorflow()
     from trainer.loop.training import Training
     from trainer.network.optimizer import make_optimizer
     from trainer.runtime.devices import find_cpu
 
     devices = dataclasses.replace(find_cpu(), compiled=compiled)
-    settings = Settings("", precision=devices.precision(AUTO))
+    settings = Settings("", precision=devices.resolve_precision(AUTO))
     model = make_model(images, settings)
     return Training(model, make_optimizer(model, settings.learning_rate), images, settings, devices, first_step=0)
 
 
-def go_on(training: "Training", steps: int) -> None:
-    """Takes so many steps more, in the calls that a run would make of them."""
+def take_steps(training: "Training", steps: int) -> None:
+    """Takes a number of further steps, in as many calls as a run would make."""
     for _ in training.run(training.step + steps):
         pass
 
 
 def our_loop(turns: Iterator[None]) -> None:
-    """The trainers' own loop, in the precision that they choose."""
+    """Trains with the trainers' own loop, in the precision that they choose."""
     training = make_training(smooth_images(IMAGES))
     for _ in turns:
-        go_on(training, STEPS)
+        take_steps(training, STEPS)
 
 
 def keras_fit(turns: Iterator[None]) -> None:
-    """What anybody would write with Keras: the same network in float32, its own Dropout, its own loop.
+    """Trains the same network with Keras in the usual way: in float32, with Keras's Dropout and `fit`.
 
-    One endless fit, whose epochs are the turns: a fit may sleep for seconds after its last step, which is no step's.
+    There is one endless `fit`, and each turn is one epoch: `fit` may sleep for seconds after its last step, and
+    this time must not be counted.
     """
     import_tensorflow()
     import keras
@@ -102,13 +103,13 @@ def keras_fit(turns: Iterator[None]) -> None:
         metrics=["accuracy"],
     )
     batches = tf.data.Dataset.from_tensor_slices((images.pixels.astype(np.float32), images.labels))
-    batches = batches.repeat().batch(settings.batch_size).prefetch(tf.data.AUTOTUNE)  # shuffling would cost it more
+    batches = batches.repeat().batch(settings.batch_size).prefetch(tf.data.AUTOTUNE)  # shuffling would slow it down
     wait = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: next(turns))
     model.fit(batches, steps_per_epoch=STEPS, epochs=10**6, callbacks=[wait], shuffle=False, verbose=0)
 
 
 def with_and_without_input() -> Times:
-    """Steps fed from the data set ("fed"), and steps that all see one batch ("unfed"), which lies there already."""
+    """Measures steps that read the data set ("fed"), and steps that reuse one batch that is in memory ("unfed")."""
     import_tensorflow()
     import tensorflow as tf
 
@@ -118,28 +119,28 @@ def with_and_without_input() -> Times:
 
     def turn(batches: object) -> None:
         training._batches = batches
-        go_on(training, FEW_STEPS)
+        take_steps(training, FEW_STEPS)
 
     return side_by_side({"fed": lambda: turn(fed), "unfed": lambda: turn(unfed)}, rounds=7)
 
 
 def with_and_without_xla() -> Times:
-    """Steps whose loss and gradients XLA compiles ("XLA"), and steps as a CPU takes them here ("default")."""
+    """Measures steps with loss and gradients compiled by XLA ("XLA"), and as the trainers run on a CPU ("default")."""
     plain, compiled = (make_training(smooth_images(96), compiled=compiled) for compiled in (False, True))
-    things = {"default": lambda: go_on(plain, FEW_STEPS), "XLA": lambda: go_on(compiled, FEW_STEPS)}
+    things = {"default": lambda: take_steps(plain, FEW_STEPS), "XLA": lambda: take_steps(compiled, FEW_STEPS)}
     return side_by_side(things, rounds=3)
 
 
 def chosen_precision() -> str:
-    """What the trainers compute in here."""
+    """Returns the precision that the trainers choose on this machine."""
     import_tensorflow()
     from trainer.runtime.devices import find_cpu
 
-    return find_cpu().precision(AUTO)
+    return find_cpu().resolve_precision(AUTO)
 
 
 def traces() -> int:
-    """How often the loop is traced in calls of one, of two and of three steps."""
+    """Returns how often the loop is traced in calls of one, two and three steps."""
     training = make_training(smooth_images(96))
     import tensorflow as tf
 
@@ -149,7 +150,7 @@ def traces() -> int:
 
 
 def evaluation_seconds(count: int) -> float:
-    """How long images take to be predicted and judged, the tracing of the model's first call included."""
+    """Returns the time to predict and evaluate images, with the tracing of the model in the first call."""
     import_tensorflow()
     from preprocess.runtime.log import Log
     from trainer.results import metrics
@@ -157,7 +158,7 @@ def evaluation_seconds(count: int) -> float:
     from trainer.runtime.devices import find_cpu
 
     images, devices = smooth_images(count), find_cpu()
-    settings = Settings("", precision=devices.precision(AUTO))
+    settings = Settings("", precision=devices.resolve_precision(AUTO))
     model = make_model(images, settings)
     begin = time.perf_counter()
     found = predict(model, images, settings.batch_size, devices, Log(), lambda: None)

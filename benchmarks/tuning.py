@@ -1,8 +1,8 @@
-"""What each setting did on the sample: runs the project's own commands and writes the table of docs/tutorial.md.
+"""Measures the effect of options on the sample, and writes the table in docs/tutorial.md.
 
     python benchmarks/tuning.py FOLDER
 
-Every run is one command; those that FOLDER already holds are not run again. About half an hour on two cores.
+Runs the commands of the project; runs whose results are in FOLDER are skipped. About half an hour on two cores.
 """
 
 import json
@@ -22,7 +22,7 @@ BASE = ("--training_steps=100", "--batch_size=32")
 
 @dataclass(frozen=True)
 class Trial:
-    """One row of the table: what differs from the first, in the data set and in the training."""
+    """One row of the table: the options that differ from the first row, of the data set and of the training."""
 
     title: str
     preparing: tuple[str, ...] = ()
@@ -54,18 +54,18 @@ TRIALS = (
 
 
 def main(folder: Path) -> None:
-    """Runs what is missing and writes the table."""
+    """Runs the trials whose results are missing, and writes the table."""
     sample = folder / "sample"
     if not sample.exists():
         _run("pipelines.make_sample", f"--output={sample}", "--patients=80")
-    rows = [_row(trial, *_judge(trial, sample, folder)) for trial in TRIALS]
+    rows = [_row(trial, *_evaluate(trial, sample, folder)) for trial in TRIALS]
     before, _, rest = TUTORIAL.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     TUTORIAL.write_text(f"{before}{BEGIN}\n" + "\n".join([HEAD, *rows]) + f"\n\n{END}{after}")
 
 
-def _judge(trial: Trial, sample: Path, folder: Path) -> tuple[dict, list[float], int]:
-    """The metrics of a trial, the losses of its training, and how many images it was trained on."""
+def _evaluate(trial: Trial, sample: Path, folder: Path) -> tuple[dict, list[float], int]:
+    """Returns the metrics of a trial, the losses of its training, and the number of its training images."""
     data = folder / f"data{''.join(trial.preparing)}"
     if not (data / "manifest.json").exists():
         csvs = {split: sorted(map(str, sample.glob(f"*_{split}_set.csv"))) for split in ("train", "test")}
@@ -76,7 +76,7 @@ def _judge(trial: Trial, sample: Path, folder: Path) -> tuple[dict, list[float],
         _run("trainer.gpu_model", f"--training_data_dir={data}/small_train", f"--eval_data_dir={data}/small_test",
              f"--model_dir={model}", *BASE, *trial.training)  # fmt: skip
         for checkpoint in [*model.glob("ckpt-*"), model / "model.keras"]:
-            checkpoint.unlink()  # a gigabyte each; the tables stay
+            checkpoint.unlink()  # a gigabyte each; the tables are kept
     losses = [float(line.split(",")[1]) for line in (model / "history.csv").read_text().splitlines()[1:]]
     images = json.loads((model / "training.json").read_text())["training_set"]["images"]
     return json.loads((model / "metrics.json").read_text()), losses, images
@@ -88,8 +88,8 @@ def _row(trial: Trial, metrics: dict, losses: list[float], images: int) -> str:
     return f"| {trial.title} | {images} | {accuracy} | {kappa} | {metrics['loss']:.2f} | {last:.2f} |"
 
 
-def _run(module: str, *words: str) -> None:
-    subprocess.run([sys.executable, "-m", module, *words], check=True)
+def _run(module: str, *arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", module, *arguments], check=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The whole job on films of real size, beside a pool of processes that calls the same functions on the same files.
+"""Benchmark of the whole job on films of real size, compared with a pool of processes that calls the same functions.
 
-Few films and many: what a start costs and what a film costs can then be told apart.
+Both run with few and with many films, so that the time of a film can be distinguished from that of the start.
 """
 
 import shutil
@@ -10,10 +10,11 @@ from pathlib import Path
 
 from benchmarks import films
 from benchmarks.job import JobRun, run_job
-from benchmarks.measure import ROUNDS, Row, took
+from benchmarks.measure import ROUNDS, Row, seconds_of
 from benchmarks.processes import in_two_processes
-from preprocess.cases.plan import Film
-from preprocess.dataset.recipe import Recipe
+from preprocess.cases.plan import DROP, Film, Totals
+from preprocess.contract import schema
+from preprocess.dataset.recipe import Parameters, Recipe
 from preprocess.images.pixels import MAX_PIXELS
 from preprocess.job.films import measure, prepare
 
@@ -21,7 +22,7 @@ FEW, MANY = 400, 3103
 
 
 def run(folder: Path) -> list[Row]:
-    """The rows of rate and start."""
+    """Returns the rows of rate and start."""
     written = films.write_films(folder)
     with films.download(folder, written, FEW) as few, films.download(folder, written, MANY) as many:
         rounds = [_Round(folder, few, many) for _ in range(ROUNDS)]
@@ -29,29 +30,29 @@ def run(folder: Path) -> list[Row]:
     def median(value: Callable[[_Round], float]) -> float:
         return statistics.median(map(value, rounds))
 
-    def row(goal: str, ours: str, peer: str, value: Callable[[_Round], float], bound: str, unit: str = "") -> Row:
-        return Row(goal, ours, peer, median(value), bound, unit)
+    def row(title: str, ours: str, peer: str, value: Callable[[_Round], float], bound: str, unit: str = "") -> Row:
+        return Row(title, ours, peer, median(value), bound, unit)
 
     return [
-        row("films a second, job / pool, two processes, of 2,703 more films",
+        row("films per second, job / pool, two processes each, for 2,703 more films",
             f"{median(lambda r: r.rate(2)):.0f}/s", f"{median(lambda r: r.pool_rate):.0f}/s",
             lambda r: r.rate(2) / r.pool_rate, ">= 0.85"),
         row(f"the whole command on {MANY:,} films, pool / job",
             f"{median(lambda r: r.job[MANY, 2].seconds):.1f} s", f"{median(lambda r: r.pool[MANY]):.1f} s",
             lambda r: r.pool[MANY] / r.job[MANY, 2].seconds, ">= 0.85"),
-        row("from the command to the first finished film", f"{median(lambda r: r.job[FEW, 2].first):.1f} s", "",
-            lambda r: r.job[FEW, 2].first, "<= 5", "s"),
-        row("two workers / one, films a second", f"{median(lambda r: r.rate(2)):.0f}/s",
+        row("from the start of the command to the first finished film",
+            f"{median(lambda r: r.job[FEW, 2].first):.1f} s", "", lambda r: r.job[FEW, 2].first, "<= 5", "s"),
+        row("films per second, two workers / one worker", f"{median(lambda r: r.rate(2)):.0f}/s",
             f"{median(lambda r: r.rate(1)):.0f}/s", lambda r: r.rate(2) / r.rate(1), ">= 1.8"),
     ]  # fmt: skip
 
 
 class _Round:
-    """Everything once.
+    """One run of the pool and of the job for each download and number of workers.
 
     Attributes:
-        pool: films -> seconds, of two processes.
-        job: (films, workers) -> the run.
+        pool: number of films -> seconds with two processes.
+        job: (number of films, number of workers) -> the run.
     """
 
     def __init__(self, folder: Path, *downloads: films.Download):
@@ -60,7 +61,7 @@ class _Round:
         for download in downloads:
             self.pool[download.count] = _pool_seconds(download, folder / "out")
             for workers in (1, 2):
-                self.job[download.count, workers] = run_job(download.words, folder / "out", workers)
+                self.job[download.count, workers] = run_job(download.arguments, folder / "out", workers)
 
     def rate(self, workers: int) -> float:
         return (MANY - FEW) / (self.job[MANY, workers].seconds - self.job[FEW, workers].seconds)
@@ -71,17 +72,18 @@ class _Round:
 
 
 def _pool_seconds(download: films.Download, out: Path) -> float:
-    """How long a pool takes for all of a download, its start included."""
+    """Returns the time of a pool for a whole download, with its start."""
     jobs = [(number, str(download.root), str(out)) for number in range(download.count)]
-    seconds = took(lambda: in_two_processes(_prepare, jobs, at_once=8))
+    seconds = seconds_of(lambda: in_two_processes(_prepare, jobs, chunk=8))
     shutil.rmtree(out)
     return seconds
 
 
 def _prepare(job: tuple[int, str, str]) -> None:
-    """One film of a download, by the two functions that the job calls for it."""
+    """Prepares one film of a download with the two functions that the job calls."""
     number, root, out = job
-    split, patient, case, path = films.described(number)
-    recipe = Recipe(root, out, films.OUT, "area", 1, 1, 0.0, 1, 1, 0, {}, "", MAX_PIXELS)
-    film = Film(case, split.lower(), number % 4 + 1, patient, "LEFT", "CC", f"films/{path}", 0)
+    split, patient, mammogram_id, path = films.described(number)
+    parameters = Parameters(*films.OUT, "auto", "area", MAX_PIXELS, schema.VIEWS, 1, DROP, None, None)
+    recipe = Recipe(root, out, parameters, "", Totals(0, 0, 0, 0), 0.0, 1)
+    film = Film(mammogram_id, split.lower(), number % 4 + 1, patient, "LEFT", "CC", f"films/{path}", 0)
     prepare(measure(film, root, MAX_PIXELS), films.CANVAS, recipe)

@@ -1,4 +1,4 @@
-"""A sample anyone can run the job on: `python -m pipelines.make_sample --help`."""
+"""Writes synthetic films and case descriptions for trying the job: `python -m pipelines.make_sample --help`."""
 
 import argparse
 import hashlib
@@ -25,15 +25,26 @@ NOTICE = """\
 Every image below this folder is synthetic: made by a program, it shows no person and is no medical data.
 The case descriptions beside it, where there are any, are synthetic, too.
 """
-SMALLER = 10  # how many times smaller than real films the default ones are
-_SPAWN = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
+SMALLER = 10  # without --full_size, height and width are divided by it
+_SPAWN = multiprocessing.get_context("spawn")  # a fork of a process that has threads may hang
 HEIGHTS, WIDTHS = (3256, 7111), (1531, 5251)
-TYPICAL_HEIGHT = (5300, 400)  # mean and standard deviation
+TYPICAL_HEIGHT = (5300, 400)  # mean and standard deviation, in pixels
 
 
 @dataclass(frozen=True)
 class FilmJob:
-    """One film to write, with its crops and masks: what a worker process is handed."""
+    """A film that a worker process writes, with its crops and masks.
+
+    Attributes:
+        root: the output folder or gs:// prefix.
+        image_path: the `image file path` of the case descriptions.
+        density: 1 to 4; any other number if the category is not known.
+        side: "LEFT" or "RIGHT".
+        view: "CC" or "MLO".
+        abnormalities: number of crops and of masks.
+        seed: of the random numbers, together with the mammogram ID.
+        full_size: whether the film is as large as a real one.
+    """
 
     root: str
     mammogram_id: str
@@ -47,7 +58,7 @@ class FilmJob:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status: 0 done, 2 wrong input."""
+    """Runs the command; returns its exit status, see `run_command`."""
     options = _parser().parse_args(argv)
     return run_command(lambda: run(options, Log()))
 
@@ -56,7 +67,8 @@ def run(options: argparse.Namespace, log: Log) -> None:
     """Writes the sample.
 
     Raises:
-        InputError: the folder holds something else, or a case description cannot be read.
+        InputError: the output contains other files than a sample, or cannot be written to; or a case description cannot
+            be read, or names a mammogram for which no film can be made.
     """
     root = storage.absolute(options.output)
     if options.from_csv:
@@ -74,12 +86,13 @@ def run(options: argparse.Namespace, log: Log) -> None:
                 storage.write(storage.join(root, descriptions.csv_name(kind, split)), table)
     _write_films(jobs, log)
     log.info(
-        f"{len(jobs):,} synthetic films in {options.output}. The job on them:\n\n{_next_command(options, len(jobs))}"
+        f"{len(jobs):,} synthetic films in {options.output}. This command makes a data set from them:\n\n"
+        f"{_next_command(options, len(jobs))}"
     )
 
 
 def write_film(job: FilmJob) -> None:
-    """Synthesizes one film and writes it, and a crop and a mask for each abnormality."""
+    """Synthesizes a film and writes it, with a crop and a mask for each abnormality."""
     digest = hashlib.sha256(job.mammogram_id.encode()).digest()
     rng = np.random.default_rng([job.seed, *digest[:16]])
     smaller = 1 if job.full_size else SMALLER
@@ -136,7 +149,7 @@ def _jobs_of(
 
 
 def _jobs_from_csv(options: argparse.Namespace, root: str) -> list[FilmJob]:
-    """One film for every mammogram that real case descriptions name, whatever its density."""
+    """Returns a film for every mammogram in existing case descriptions, whatever its density."""
     named = group_by_mammogram(read_descriptions(options.from_csv, schema.TRAIN))
     for mammogram in named:
         if fault := path_fault(mammogram.image_path) or name_fault("mammogram ID", mammogram.mammogram_id):
@@ -158,18 +171,19 @@ def _jobs_from_csv(options: argparse.Namespace, root: str) -> list[FilmJob]:
 
 
 def _clear(root: str) -> None:
-    """Makes the folder, or removes the earlier sample in it."""
+    """Creates the folder, or deletes the earlier sample in it."""
     storage.check_writable(root, "--output")
-    held = storage.list_files(root)
-    if held and NOTICE_FILE not in held:
-        raise InputError(f"{root}: is not empty and holds no sample; choose another --output")
+    files = storage.list_files(root)
+    if files and NOTICE_FILE not in files:
+        raise InputError(f"{root}: contains files but no {NOTICE_FILE}, so it is not a sample; choose another --output")
     storage.delete_folder(storage.join(root, "CBIS-DDSM"))
-    storage.delete(storage.join(root, file) for file in held if fnmatchcase(file, "*_case_description_*_set.csv"))
+    storage.delete(storage.join(root, file) for file in files if fnmatchcase(file, "*_case_description_*_set.csv"))
 
 
 def _next_command(options: argparse.Namespace, films: int) -> str:
     csvs = options.output if not options.from_csv else options.from_csv[0].rpartition("/")[0] or "."
-    tolerance = "" if options.from_csv or films >= 40 else " --max_rejected 0.2"  # two bad cases weigh more then
+    # Two mammograms of every sample are rejected: in a small one, more than --max_rejected allows by default.
+    tolerance = "" if options.from_csv or films >= 40 else " --max_rejected 0.2"
     return (
         f"python -m pipelines.preprocess --input {options.output} --output OUT{tolerance} \\\n"
         f"    --train_csv '{csvs}/*_train_set.csv' --test_csv '{csvs}/*_test_set.csv'"
@@ -184,10 +198,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--output", required=True, metavar="DIR", help="folder or gs:// prefix to write to")
-    add("--patients", type=_patients, default=40, help="about three films each (default %(default)s)")
-    add("--seed", type=int, default=0, help="another seed, another sample (default %(default)s)")
-    add("--full_size", action="store_true", help="films as large as the real ones, about 30 MB each")
-    add("--from_csv", nargs="+", metavar="CSV", help="one film for every mammogram these case descriptions name")
+    add("--patients", type=_patients, default=40, help="number, with about three films each (default %(default)s)")
+    add("--seed", type=int, default=0, help="seed of the random numbers (default %(default)s)")
+    add("--full_size", action="store_true", help="make films as large as real ones, about 30 MB each")
+    add("--from_csv", nargs="+", metavar="CSV", help="make one film for every mammogram in these case descriptions")
     return parser
 
 

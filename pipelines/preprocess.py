@@ -57,7 +57,7 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
         recipe = command_line.recipe_of(options, plan, lock)
         if _is_finished(recipe, options.force):
             log.info(
-                f"{output_root} already holds this data set, made with the same input and options; nothing to do\n"
+                f"{output_root} already contains this data set, made with the same input and options; nothing to do\n"
             )
         elif template := runners.template_of(beam_options):
             with beam_errors(beam_options):

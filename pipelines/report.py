@@ -1,4 +1,4 @@
-"""One page that shows a data set and the models trained on it: `python -m pipelines.report --help`."""
+"""Writes an HTML page about a data set and the models trained on it: `python -m pipelines.report --help`."""
 
 import argparse
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from preprocess.runtime.log import Log
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status: 0 done, 2 wrong input."""
+    """Runs the command; returns its exit status, see `run_command`."""
     return run_command(lambda: run(argv, Log()))
 
 
@@ -20,14 +20,14 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     """Reads the data set and the models, and writes the page.
 
     Raises:
-        InputError: something named is not there or damaged, or the page cannot be written.
+        InputError: the data set or a model does not exist or is damaged, or the page cannot be written.
     """
     options = _parser().parse_args(argv)
     data = open_dataset(options.output)
+
+    # Matplotlib is slow to import, so the errors above are reported before.
     from pipelines.report_page.render import render
-    from pipelines.report_page.thumbnails import (
-        read_images,  # drawing is slow to import: what is wrong so far is said before
-    )
+    from pipelines.report_page.thumbnails import read_images
     from pipelines.report_page.trained_model import read_model
 
     models = [read_model(path) for path in options.model_dir]
@@ -45,13 +45,13 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pipelines.report",
-        description="Writes one HTML page, which loads nothing, about a data set and the models trained on it.",
+        description="Writes an HTML page, which loads no other files, about a data set and the models trained on it.",
         allow_abbrev=False,
     )
     add = parser.add_argument
     add("output", metavar="OUT", help="folder or gs:// prefix that pipelines.preprocess wrote")
-    add("--model_dir", nargs="+", default=[], metavar="DIR", help="--model_dir of trainers, one or more")
-    add("--html", metavar="FILE", help=f"where to write the page (default OUT/{schema.REPORT_FILE})")
+    add("--model_dir", nargs="+", default=[], metavar="DIR", help="one or more model folders that a trainer wrote")
+    add("--html", metavar="FILE", help=f"file to which the page is written (default OUT/{schema.REPORT_FILE})")
     return parser
 
 

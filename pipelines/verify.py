@@ -1,4 +1,4 @@
-"""Reads a data set back and says what is wrong with it: `python -m pipelines.verify --help`."""
+"""Verifies a data set and lists its faults: `python -m pipelines.verify --help`."""
 
 import argparse
 from collections.abc import Sequence
@@ -12,16 +12,16 @@ from preprocess.runtime.text import printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status: 0 nothing is wrong, 1 something is, 2 no data set is there."""
+    """Runs the command; returns its exit status: 0 no fault, 1 faults, 2 no data set; see `run_command`."""
     return run_command(lambda: run(argv, Log()))
 
 
 def run(argv: Sequence[str] | None, log: Log) -> None:
-    """Verifies a data set; a line for each fault.
+    """Verifies a data set and prints a line for each fault.
 
     Raises:
         InputError: there is no finished data set.
-        RunFailed: something is wrong with it.
+        RunFailed: it has at least one fault.
     """
     data = open_dataset(_parser().parse_args(argv).output)
     faults = verify(data, log)
@@ -31,10 +31,13 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
         files = len({fault.file for fault in faults})
         raise RunFailed(
             f"{data.root}: {len(faults):,} {_plural('fault', len(faults))} in {files:,} {_plural('file', files)}, "
-            f"named above; copy these files again, or make the data set again with --force"
+            f"listed above; copy these files again, or make the data set again with --force"
         )
     images = sum(data.counts.values())
-    log.info(f"{data.root}: {images:,} images in {len(data.files):,} files are what the manifest says, PNG for record")
+    log.info(
+        f"{data.root}: {images:,} images in {len(data.files):,} files agree with the manifest, "
+        f"and each PNG with its record"
+    )
 
 
 def _plural(word: str, count: int) -> str:
@@ -44,7 +47,7 @@ def _plural(word: str, count: int) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pipelines.verify",
-        description="Reads a data set back: every checksum, PNG, record and table, and whether they tell the same.",
+        description="Compares the files of a data set with the manifest, and PNGs, records and tables with each other.",
         allow_abbrev=False,
     )
     parser.add_argument("output", metavar="OUT", help="folder or gs:// prefix that pipelines.preprocess wrote")

@@ -1,4 +1,4 @@
-"""Training on Vertex AI: `python -m pipelines.vertex submit|status|logs|cancel --help`."""
+"""Trains on Vertex AI: `python -m pipelines.vertex submit|status|logs|cancel --help`."""
 
 import argparse
 import tempfile
@@ -12,7 +12,7 @@ from google.cloud.aiplatform_v1.types import CustomJob
 from pipelines.vertex_ai import job as vertex_job
 from pipelines.vertex_ai import trainer_package
 from pipelines.vertex_ai.options import add_vertex_options
-from pipelines.vertex_ai.service import Jobs, read_log, word
+from pipelines.vertex_ai.service import Jobs, read_log, state_name
 from pipelines.vertex_ai.trainer_package import GPU, TPU
 from preprocess.files import storage
 from preprocess.runtime.arguments import HelpFormatter
@@ -24,16 +24,16 @@ CONSOLE = "https://console.cloud.google.com"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status, see `preprocess.command`."""
+    """Runs the command; returns its exit status, see `run_command`."""
     return run_command(lambda: run(argv, Log()))
 
 
 def run(argv: Sequence[str] | None, log: Log) -> None:
-    """Submits a training, or asks about one.
+    """Submits a training, prints its state or its log, or cancels it.
 
     Raises:
-        InputError: the command line is wrong, or there is no sign-in.
-        RunFailed: the service refuses, or the job that was waited for did not succeed.
+        InputError: the command line is wrong, or there are no credentials.
+        RunFailed: the service refuses a request or cannot be reached, or --wait was given and the job did not succeed.
     """
     parser = _parser()
     options, rest = parser.parse_known_args(argv)
@@ -47,7 +47,7 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
         log.info(_status(jobs.get(options.job)))
     elif options.command == "cancel":
         jobs.cancel(options.job)
-        log.info(f"{jobs.full_name(options.job)}: asked to stop; a training keeps its last step")
+        log.info(f"{jobs.full_name(options.job)}: cancellation requested; a training saves its last step")
     else:
         for line in read_log(options.project, _number(options.job), options.logging_endpoint):
             log.info(line)
@@ -57,20 +57,20 @@ def _submit(options: argparse.Namespace, rest: Sequence[str], log: Log) -> None:
     model_dir = options.model_dir.rstrip("/")
     for flag, path in (("--model_dir", model_dir), ("--staging", options.staging or storage.GCS_SCHEME)):
         if not storage.is_gcs(path):
-            raise InputError(f"{flag} {path}: Vertex AI does not see it; name a gs:// folder")
+            raise InputError(f"{flag} {path}: Vertex AI cannot read it; name a gs:// folder")
     staging = options.staging.rstrip("/") or storage.join(storage.bucket_of(model_dir), "vertex-staging")
     arguments = [f"--model_dir={model_dir}", *rest]
-    used = import_module(f"trainer.{options.trainer}_model").check(arguments)
-    if used[0] != model_dir:
-        raise InputError(f"--model_dir {model_dir}, and among the trainer's options {used[0]}; name one")
-    for path in used:
+    model_dir_used, *inputs = import_module(f"trainer.{options.trainer}_model").check(arguments)
+    if model_dir_used != model_dir:
+        raise InputError(f"--model_dir {model_dir}, but the trainer's options name {model_dir_used}; name one folder")
+    for path in inputs:
         if not storage.is_gcs(path):
-            raise InputError(f"{path}: Vertex AI does not see it; name a gs:// path")
+            raise InputError(f"{path}: Vertex AI cannot read it; name a gs:// path")
     name = options.display_name or f"breast-density {options.trainer}_model"
     with tempfile.TemporaryDirectory() as folder:
         package, content = trainer_package.build(Path(folder), options.trainer)
         target = storage.join(staging, f"{content}/{package.name}")
-        job = vertex_job.describe(options, name, target, arguments, model_dir)
+        job = vertex_job.build_job(options, name, target, arguments, model_dir)
         if options.dry_run:
             log.info(vertex_job.as_json(job))
             return
@@ -85,7 +85,7 @@ def _submit(options: argparse.Namespace, rest: Sequence[str], log: Log) -> None:
 
 def _status(job: CustomJob) -> str:
     times = {"created": job.create_time, "started": job.start_time, "ended": job.end_time}
-    lines = [f"{job.name}: {word(job)}"]
+    lines = [f"{job.name}: {state_name(job)}"]
     lines += [f"{name:8} {moment:%Y-%m-%d %H:%M:%S} UTC" for name, moment in times.items() if moment]
     return "\n".join(lines + [f"error    {job.error.message}"] * bool(job.error.message))
 
@@ -106,24 +106,28 @@ def _number(name: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m pipelines.vertex", description="Trains on Vertex AI, and tells how it goes.", allow_abbrev=False
+        prog="python -m pipelines.vertex", description="Trains on Vertex AI.", allow_abbrev=False
     )
     commands = parser.add_subparsers(dest="command", required=True)
     submit = commands.add_parser(
-        "submit", formatter_class=HelpFormatter, allow_abbrev=False, help="build, upload and start a training",
+        "submit", formatter_class=HelpFormatter, allow_abbrev=False, help="upload the trainers and start a training",
         epilog="All other options are those of trainer.gpu_model or trainer.tpu_model.",
     )  # fmt: skip
-    submit.add_argument("--trainer", choices=(GPU, TPU), required=True, help="which of the two, and which accelerator")
-    submit.add_argument("--model_dir", required=True, metavar="GS", help="gs:// folder of the model; taken up again")
-    submit.add_argument("--wait", action="store_true", help="until it has ended; fail if it does")
-    submit.add_argument("--dry_run", action="store_true", help="print the job as it would be sent; nothing is uploaded")
+    submit.add_argument(
+        "--trainer", choices=(GPU, TPU), required=True, help="gpu_model on a GPU, or tpu_model on a TPU"
+    )
+    submit.add_argument(
+        "--model_dir", required=True, metavar="GS", help="gs:// folder of the model; a training begun there is resumed"
+    )
+    submit.add_argument("--wait", action="store_true", help="wait for the end of the job, and fail if it fails")
+    submit.add_argument("--dry_run", action="store_true", help="print the job; upload and start nothing")
     add_vertex_options(submit)
-    about = {"status": "how a job stands", "logs": "what it has written", "cancel": "stop it"}
+    about = {"status": "print the state of a job", "logs": "print the log of a job", "cancel": "cancel a job"}
     for name, use in about.items():
         command = commands.add_parser(name, help=use, formatter_class=HelpFormatter, allow_abbrev=False)
-        command.add_argument("job", metavar="JOB", help="its name, or its number alone")
-        command.add_argument("--api_endpoint", default="", metavar="HOST", help="of Vertex AI")
-        command.add_argument("--logging_endpoint", default="", metavar="HOST", help="of Cloud Logging")
+        command.add_argument("job", metavar="JOB", help="name or number of the job")
+        command.add_argument("--api_endpoint", default="", metavar="HOST", help="address of Vertex AI")
+        command.add_argument("--logging_endpoint", default="", metavar="HOST", help="address of Cloud Logging")
     for command in commands.choices.values():
         command.add_argument("--project", required=True, metavar="P", help="Google Cloud project")
         command.add_argument("--region", required=True, metavar="R", help="e.g. us-central1")

@@ -1,4 +1,7 @@
-"""Tests; the folders mirror the packages, and `support` holds what several of them share."""
+"""The tests. The folders have the names of the packages that they test.
+
+`support` contains code for several folders; `faults` contains tests of faults, with random ones among them.
+"""
 
 from pathlib import Path
 

@@ -1,10 +1,9 @@
 import json
 import os
+import random
 import signal
-import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -12,27 +11,43 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
 from pipelines import preprocess
+from tests import ROOT
 from tests.faults import FULL, SEED
 
 REAL = Path(os.environ.get("CBIS_DDSM_CSV_DIR", Path(__file__).parents[2] / "shared/cbis_ddsm"))
-CREDENTIALS = {  # a token that is valid for ever: nobody is asked for one
+CREDENTIALS = {  # with a token that does not expire, so that the client does not ask a server for another one
     "type": "authorized_user", "client_id": "x", "client_secret": "x", "refresh_token": "x", "token": "emulator",
     "expiry": "2999-01-01T00:00:00Z",
 }  # fmt: skip
 
 
-def pytest_report_header():
-    return f"faults: {'full' if FULL else 'short'} form, FAULTS_SEED={SEED}"
+def pytest_sessionstart(session):
+    """Prints the seed of all random choices, also with -q, where pytest prints no report header."""
+    if reporter := session.config.pluginmanager.get_plugin("terminalreporter"):
+        reporter.write_line(f"faults: {'full' if FULL else 'short'} form, FAULTS_SEED={SEED}")
 
 
 def pytest_configure():
-    """A test run that is told to end stops the servers that it started, as one does that is interrupted."""
+    """Makes SIGTERM raise KeyboardInterrupt, so that fixtures stop the servers that they have started."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.fixture
+def rng(request):
+    """A random number generator whose numbers depend on FAULTS_SEED and on the name of the test only."""
+    print(f"FAULTS_SEED={SEED}")
+    return random.Random(f"{SEED} {request.node.name}")
+
+
+@pytest.fixture(scope="session")
+def full():
+    """Whether the tests of faults run in their full form."""
+    return FULL
 
 
 @pytest.fixture(scope="session")
 def real_csvs():
-    """The folder of the four real case descriptions, which the project does not ship."""
+    """The folder of the four case descriptions of CBIS-DDSM, which are not part of this project."""
     if not (REAL / "calc_case_description_test_set.csv").exists():
         pytest.skip(f"no CBIS-DDSM case descriptions in {REAL}; name their folder in CBIS_DDSM_CSV_DIR")
     return REAL
@@ -40,38 +55,37 @@ def real_csvs():
 
 @pytest.fixture
 def job(tmp_path, capfd):
-    """Runs the command in this process on one worker; returns its exit status, what it said, and where it wrote."""
+    """A function that runs pipelines.preprocess in this process and returns (exit status, output, output folder)."""
 
     def run(*words, train="train.csv", test="test.csv", images="images", out="out"):
         argv = ["--input", tmp_path / images, "--output", tmp_path / out, "--direct_num_workers", "1"]
         argv += ["--train_csv", tmp_path / train, "--test_csv", tmp_path / test, *words]
         status = preprocess.main([str(word) for word in argv])
-        said = capfd.readouterr()
-        return status, said.out + said.err, tmp_path / out
+        captured = capfd.readouterr()
+        return status, captured.out + captured.err, tmp_path / out
 
     return run
 
 
 @pytest.fixture(scope="module")
 def bucket(tmp_path_factory):
-    """A bucket in an emulator, and the environment in which clients find it."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    command = [Path(sys.executable).with_name("gcp-storage-emulator"), "start", "--in-memory", f"--port={port}"]
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert any("started" in line for line in server.stderr)
-    threading.Thread(target=server.stderr.read, daemon=True).start()
-    credentials = tmp_path_factory.mktemp("credentials") / "credentials.json"
+    """An empty bucket in a storage emulator, and the environment variables with which clients find the emulator."""
+    folder = tmp_path_factory.mktemp("emulator")
+    credentials = folder / "credentials.json"
     credentials.write_text(json.dumps(CREDENTIALS))
-    environment = {
-        "STORAGE_EMULATOR_HOST": f"http://localhost:{port}",
-        "GOOGLE_APPLICATION_CREDENTIALS": str(credentials),
-        "GOOGLE_CLOUD_PROJECT": "p-abc",
-    }
-    client = storage.Client(
-        "p-abc", credentials=AnonymousCredentials(), client_options={"api_endpoint": f"http://localhost:{port}"}
-    )
-    yield client.create_bucket("films"), environment
-    server.terminate()
-    server.wait()
+    command = [sys.executable, "-m", "tests.support.storage_emulator"]
+    log = folder / "log"
+    with log.open("w") as errors, subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors) as server:
+        try:
+            port = server.stdout.readline().decode().strip()
+            assert port, log.read_text()
+            environment = {
+                "STORAGE_EMULATOR_HOST": f"http://localhost:{port}",
+                "GOOGLE_APPLICATION_CREDENTIALS": str(credentials),
+                "GOOGLE_CLOUD_PROJECT": "p-abc",
+            }
+            options = {"api_endpoint": environment["STORAGE_EMULATOR_HOST"]}
+            client = storage.Client("p-abc", credentials=AnonymousCredentials(), client_options=options)
+            yield client.create_bucket("films"), environment
+        finally:
+            server.terminate()

@@ -1,4 +1,4 @@
-"""The same bytes, whatever the workers, the parts, the hash seed and the order of the input."""
+"""The output does not depend on workers, parts, hash seed, locale, time zone, umask, Python version or input order."""
 
 import json
 import os
@@ -23,7 +23,7 @@ TRAIN, TEST = FILMS[:30], FILMS[30:]
 
 
 def run(root, out, *words, python=sys.executable, umask=-1, cwd=ROOT, **environment):
-    """The command in a process of its own, as a user starts it."""
+    """Runs the command in another process; returns {name: bytes} of its output."""
     argv = [python, "-m", "pipelines.preprocess", "--input", root / "images", "--output", root / out]
     argv += ["--train_csv", root / "train.csv", "--test_csv", root / "test.csv", *words]
     ran = subprocess.run(
@@ -60,12 +60,12 @@ def once(films):
         ((), {}),
     ],
 )
-def test_the_same_bytes(words, environment, films, once, request):
+def test_workers_parts_and_environment_change_no_byte(words, environment, films, once, request):
     assert run(films, request.node.name, *words, **environment) == once
 
 
 def test_the_order_of_the_rows_changes_no_byte(films, once):
-    shuffled = [*TRAIN, *TRAIN]  # and a second row for each mammogram
+    shuffled = [*TRAIN, *TRAIN]  # with two rows for each mammogram
     random.Random(3).shuffle(shuffled)
     write_csv(films / "train.csv", shuffled)
     try:
@@ -99,26 +99,26 @@ os.scandir = Listing
 
 
 def test_the_order_of_the_listing_changes_no_byte(films, once, tmp_path):
-    """On a file system that lists its folders in another order, which one that is at hand may not."""
+    """os.scandir is replaced, because the file system at hand may always list a folder in the same order."""
     (tmp_path / "sitecustomize.py").write_text(OTHER_ORDER)
     assert run(films, "listing", "--direct_num_workers=1", PYTHONPATH=str(tmp_path)) == once
 
 
-@pytest.mark.skipif(not FULL, reason="makes environments; `make test-faults` does it")
+@pytest.mark.skipif(not FULL, reason="makes virtual environments; runs with `make test-faults`")
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
 def test_other_pythons_change_no_byte(version, films, once, tmp_path):
-    """In an environment of its own, from the package; the manifest alone says which Python it was."""
-    found = subprocess.run([f"python{version}", "-c", "import sys; print(sys.executable)"], capture_output=True,
-                           text=True, check=False) if shutil.which(f"python{version}") else None  # fmt: skip
-    if found is None or found.returncode:
-        pytest.skip(f"wants Python {version}")
+    """In a new environment with the built package. Only the versions in the manifest differ."""
+    interpreter = subprocess.run([f"python{version}", "-c", "import sys; print(sys.executable)"], capture_output=True,
+                                 text=True, check=False) if shutil.which(f"python{version}") else None  # fmt: skip
+    if interpreter is None or interpreter.returncode:
+        pytest.skip(f"needs Python {version}")
     (tmp_path / "project").mkdir()
     package = copy_project(tmp_path / "project")
-    python = make_environment(tmp_path / "venv", [package], found.stdout.strip())
-    made = run(films, f"python-{version}", "--direct_num_workers=1", python=python, cwd="/")
+    python = make_environment(tmp_path / "venv", [package], interpreter.stdout.strip())
+    written = run(films, f"python-{version}", "--direct_num_workers=1", python=python, cwd="/")
     expected = dict(once)
-    manifest, here = (json.loads(files.pop("manifest.json")) for files in (made, expected))
-    assert made == expected
+    manifest, here = (json.loads(files.pop("manifest.json")) for files in (written, expected))
+    assert written == expected
     assert manifest.pop("versions")["python"].startswith(version)
     here.pop("versions")
     assert manifest == here

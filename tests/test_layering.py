@@ -1,4 +1,4 @@
-"""Which package may import which, and what a process must not load."""
+"""The allowed imports between packages, and modules that a process must not load."""
 
 import ast
 import os
@@ -59,13 +59,13 @@ def test_the_trainers_share_three_packages_of_preprocess():
         assert {f"{top}.{name}" for top, name in own_imports(path) if top != "trainer"} <= SHARED, path
 
 
-def test_images_and_dataset_do_not_know_each_other():
+def test_images_and_dataset_do_not_import_each_other():
     for package, other in (("images", "dataset"), ("images", "cases"), ("dataset", "images")):
         for path in modules(f"preprocess/{package}"):
             assert ("preprocess", other) not in set(own_imports(path)), path
 
 
-def test_every_package_says_what_it_holds():
+def test_all_packages_have_a_docstring():
     for top in PACKAGES:
         for path in (ROOT / top).rglob("__init__.py"):
             assert ast.get_docstring(ast.parse(path.read_text())), path
@@ -93,13 +93,13 @@ def test_beam_is_imported_in_one_package_of_preprocess():
         ("trainer.session", ["apache_beam", "pipelines", "pandas"]),
     ],
 )
-def test_what_is_never_loaded(module, absent):
+def test_modules_that_are_not_loaded(module, absent):
     program = f"import sys, {module}; print([name for name in {absent} if name in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
 
 
-def test_nothing_happens_at_import():
+def test_imports_start_no_threads_and_print_nothing():
     program = (
         "import sys, threading, pkgutil, importlib, trainer.runtime.startup\n"
         "trainer.runtime.startup.import_tensorflow()\n"

@@ -1,16 +1,18 @@
-"""The density classifiers: one network and one training loop, fed from folders of PNGs or from TFRecords.
+"""Trains and evaluates density classifiers. Both commands use the same network and the same training loop.
 
-Commands: `gpu_model` (PNGs), `tpu_model` (TFRecords). `options` is their command line, `session` runs a training.
+Commands: `gpu_model` (reads folders of PNGs), `tpu_model` (reads TFRecords). `options` parses their command lines,
+`session` runs a training.
 
 Packages, in import order (each imports only packages above it, and `options`):
 
-    data        read images into memory; the order of training batches
+    data        labelled images in memory; the order of the batches
     network     the network and its optimizer
-    runtime     devices, start of TensorFlow, signals
-    model_dir   the files of a model: checkpoints, tables
+    runtime     devices, import of TensorFlow, signals
+    model_dir   the files of a model: checkpoints, identity, tables
     loop        the training loop and its progress output
-    results     evaluation, metrics, pictures, exports
+    results     predictions, metrics, pictures, exports
 
-Of `preprocess`, only `contract`, `runtime` and `files` are imported; Apache Beam is not. TensorFlow is imported after
-the images are read and checked, so that wrong input is reported within a second.
+Only the packages `contract`, `runtime` and `files` of `preprocess` are imported, and Apache Beam is not. The commands
+import TensorFlow after the images are read and checked, so invalid input is reported before this import, which takes
+seconds.
 """

@@ -1,4 +1,4 @@
-"""Trains and judges a density classifier from folders of PNGs: `python -m trainer.gpu_model --help`."""
+"""Trains and evaluates a density classifier with images from folders of PNGs: `python -m trainer.gpu_model --help`."""
 
 import argparse
 from collections.abc import Sequence
@@ -13,15 +13,19 @@ from trainer.runtime.startup import import_tensorflow
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status, see `preprocess.command`."""
+    """Runs the command; returns its exit status, see `preprocess.runtime.command`."""
     return run_command(lambda: run(argv, Log()), exit_at_once)
 
 
 def check(argv: Sequence[str]) -> list[str]:
-    """Reads a command line without running it, for who starts it elsewhere; returns the paths that it would use.
+    """Parses a command line without running it, e.g. before it is sent to another machine.
+
+    Returns:
+        The paths that the command would use: `--model_dir` first, then the images.
 
     Raises:
-        InputError: it is wrong; or SystemExit, argparse having said so.
+        InputError: `--model_dir` is missing and `AIP_MODEL_DIR` is not set.
+        SystemExit: another option is invalid; argparse has printed a message.
     """
     options, settings = command_line.parse(_parser(), argv)
     folders = (options.training_data_dir, options.eval_data_dir)
@@ -29,7 +33,7 @@ def check(argv: Sequence[str]) -> list[str]:
 
 
 def run(argv: Sequence[str] | None, log: Log) -> None:
-    """Reads the folders, then trains on GPUs, on several workers, or on the CPU.
+    """Reads the image folders, then trains on the workers of TF_CONFIG, on GPUs or on the CPU.
 
     Raises:
         InputError, RunFailed, Stopped: see `session.run`.
@@ -40,7 +44,7 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
             read_folder(sources.in_bucket(options.data_bucket, folder), settings.size, settings.categories, log)
             for folder in (options.training_data_dir, options.eval_data_dir)
         )
-        import_tensorflow()  # it takes seconds: what is wrong so far is said before
+        import_tensorflow()  # takes seconds, so errors in the options and images are reported before it
         from trainer import session
         from trainer.runtime import devices
 
@@ -50,9 +54,11 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = command_line.make_parser("gpu_model", "Trains a breast-density classifier from folders of 16-bit PNGs.")
     data = parser.add_argument_group("data")
-    data.add_argument("--data_bucket", default="", metavar="B", help="the folders are inside gs://B")
-    data.add_argument("--training_data_dir", required=True, metavar="DIR", help="images named <density>_<case>")
-    data.add_argument("--eval_data_dir", required=True, metavar="DIR", help="the same, for the evaluation")
+    data.add_argument("--data_bucket", default="", metavar="B", help="a bucket; the two folders are paths in gs://B")
+    data.add_argument("--training_data_dir", required=True, metavar="DIR",
+                      help="training images, named <density>_<mammogram ID>")  # fmt: skip
+    data.add_argument("--eval_data_dir", required=True, metavar="DIR",
+                      help="evaluation images, named in the same way")  # fmt: skip
     return parser
 
 

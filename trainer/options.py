@@ -1,4 +1,4 @@
-"""What both commands are told, with the names of the tutorial of 2018."""
+"""Command-line options of both trainers. The names of the options are those of the tutorial of 2018."""
 
 import argparse
 import os
@@ -11,22 +11,29 @@ from preprocess.runtime.errors import InputError
 
 AUTO, FLOAT32, BFLOAT16 = "auto", "float32", "bfloat16"
 NONE, BALANCED = "none", "balanced"
-MODEL_DIR_VARIABLE = "AIP_MODEL_DIR"  # Vertex AI names the place for the model in it
+MODEL_DIR_VARIABLE = "AIP_MODEL_DIR"  # Vertex AI sets it to the folder for the model
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a model is trained and judged, whatever the data come from and the strategy is.
+    """How a model is trained and evaluated; independent of the data source and the devices.
 
     Attributes:
-        height, width, channels: of the images, in pixels.
-        categories: how many labels there are; they are 0 to `categories` - 1.
-        training_steps: the total, over all runs into one `model_dir`; 0 evaluates only.
-        eval_steps: 0 leaves the evaluation out; any other number evaluates every image once.
-        iterations: at most so many steps go into one call; no result depends on it.
-        precision: "auto", "float32" or "bfloat16", see `devices`.
+        model_dir: the folder for the model, a local path or gs://.
+        height, width: of the images, in pixels.
+        channels: of the images; 1.
+        categories: number of density categories; labels are 0 to `categories` - 1.
+        batch_size: images in a step, over all replicas.
+        training_steps: total number of steps, including those of earlier runs with the same `model_dir`; 0 evaluates
+            only.
+        eval_steps: 0 skips the evaluation; any other number evaluates every image once.
+        iterations: the largest number of steps in one call of the training loop; it does not change the result.
+        learning_rate: of stochastic gradient descent with momentum.
+        dropout: the share of the dense layer's units that are dropped in training.
+        seed: of the initial weights, the order of the images and dropout.
+        precision: "auto", "float32" or "bfloat16", see `Devices.resolve_precision`.
         checkpoint_steps: steps between two checkpoints.
-        class_weights: "none", or "balanced": each category weighs the same in the loss.
+        class_weights: "none", or "balanced": each category has the same weight in the loss.
     """
 
     model_dir: str
@@ -47,14 +54,19 @@ class Settings:
 
     @property
     def size(self) -> tuple[int, int]:
+        """(height, width) of the images."""
         return self.height, self.width
 
 
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> tuple[argparse.Namespace, Settings]:
-    """Reads the command line of either trainer.
+    """Parses the command line of a trainer.
+
+    Returns:
+        All options, and the settings that both trainers share.
 
     Raises:
-        InputError: no `--model_dir` and none named by the environment.
+        InputError: `--model_dir` is missing and `AIP_MODEL_DIR` is not set.
+        SystemExit: another option is invalid; argparse has printed a message.
     """
     options = parser.parse_args(argv)
     settings = Settings(
@@ -78,19 +90,24 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> tuple[
 
 
 def model_dir_of(options: argparse.Namespace) -> str:
-    """The folder that the command line or the environment names.
+    """Returns the folder for the model, from `--model_dir` or else from `AIP_MODEL_DIR`.
 
     Raises:
-        InputError: neither does.
+        InputError: neither is given.
     """
     model_dir = options.model_dir or os.environ.get(MODEL_DIR_VARIABLE, "")
     if not model_dir:
-        raise InputError(f"no --model_dir, and {MODEL_DIR_VARIABLE} names none; name a folder for the model")
+        raise InputError(f"no --model_dir, and {MODEL_DIR_VARIABLE} is not set; name a folder for the model")
     return model_dir
 
 
 def make_parser(command: str, description: str) -> argparse.ArgumentParser:
-    """A parser with the flags that both trainers share."""
+    """Returns a parser with the options that both trainers share.
+
+    Args:
+        command: the name of the module, "gpu_model" or "tpu_model".
+        description: of the command, for `--help`.
+    """
     parser = argparse.ArgumentParser(
         prog=f"python -m trainer.{command}",
         description=description,
@@ -98,47 +115,50 @@ def make_parser(command: str, description: str) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     images = parser.add_argument_group("images")
-    images.add_argument("--image_width", type=positive, default=Settings.width, help="pixels")
-    images.add_argument("--image_height", type=positive, default=Settings.height, help="pixels")
-    images.add_argument("--image_channel", type=int, choices=(1,), default=1, help="mammograms are gray")
+    images.add_argument("--image_width", type=positive, default=Settings.width, help="in pixels")
+    images.add_argument("--image_height", type=positive, default=Settings.height, help="in pixels")
     images.add_argument(
-        "--category_count", type=_at_least_2, default=Settings.categories, help="density categories, 1 to this number"
+        "--image_channel", type=int, choices=(1,), default=1, help="channels of an image; mammograms are grayscale"
     )
+    images.add_argument("--category_count", type=_at_least_2, default=Settings.categories,
+                        help="number of density categories, which are numbered from 1")  # fmt: skip
     add_training_options(parser)
     return parser
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
-    """Adds everything but the images: how a model is trained and judged, and where it is kept."""
+    """Adds the options of training and evaluation, and `--model_dir`."""
     training = parser.add_argument_group("training")
     training.add_argument(
         "--model_dir", "--job-dir", "--job_dir", metavar="DIR",
-        help=f"a folder or gs:// for everything the run leaves; a run begun there is taken up again; without it "
-        f"the environment's {MODEL_DIR_VARIABLE}",
+        help=f"local or gs:// folder for all files of the model; a run that began there is resumed; default: the "
+        f"environment variable {MODEL_DIR_VARIABLE}",
     )  # fmt: skip
     training.add_argument(
         "--training_steps", type=_whole, default=Settings.training_steps,
-        help="in all, with those of earlier runs into --model_dir; 0 evaluates only",
+        help="total number, including the steps of earlier runs with this --model_dir; 0 evaluates only",
     )  # fmt: skip
-    training.add_argument("--batch_size", type=positive, default=Settings.batch_size, help="images a step")
+    training.add_argument("--batch_size", type=positive, default=Settings.batch_size, help="images in a step")
     training.add_argument("--learning_rate", type=_positive_number, default=Settings.learning_rate,
                           help="of stochastic gradient descent with momentum 0.9")  # fmt: skip
-    training.add_argument("--dropout", type=_share, default=Settings.dropout, help="share of the dense layer left out")
+    training.add_argument("--dropout", type=_share, default=Settings.dropout,
+                          help="share of the dense layer's units that are dropped in training")  # fmt: skip
     training.add_argument(
         "--class_weights", choices=(NONE, BALANCED), default=NONE,
-        help="balanced: each category weighs the same in the loss, however many images it has",
+        help="balanced: each category has the same weight in the loss, however many images it has",
     )  # fmt: skip
-    training.add_argument("--seed", type=_seed, default=Settings.seed, help="of weights, order and dropout")
+    training.add_argument("--seed", type=_seed, default=Settings.seed,
+                          help="of the initial weights, the order of the images and dropout")  # fmt: skip
     training.add_argument(
         "--precision", choices=(AUTO, FLOAT32, BFLOAT16), default=AUTO,
-        help="of the arithmetic; auto: bfloat16 where the hardware has it, else float32; weights are float32",
+        help="of the arithmetic; auto: bfloat16 if the hardware supports it, else float32; weights are float32",
     )  # fmt: skip
     training.add_argument("--checkpoint_steps", type=positive, default=Settings.checkpoint_steps,
-                          help="steps between two checkpoints; a stopped run is taken up from the last")  # fmt: skip
+                          help="steps between two checkpoints; a stopped run is resumed from the last one")  # fmt: skip
     evaluation = parser.add_argument_group("evaluation")
     evaluation.add_argument(
         "--eval_steps", type=_whole, default=Settings.eval_steps,
-        help="0: no evaluation; any other number: every evaluation image exactly once, in as many steps as that takes",
+        help="0: no evaluation; any other number: every evaluation image exactly once, in as many steps as necessary",
     )  # fmt: skip
 
 
@@ -151,7 +171,10 @@ def positive(text: str) -> int:
 
 
 def _seed(text: str) -> int:
-    """Each of the four layers takes one of four seeds, and Keras folds what lies beyond 2^31."""
+    """Parses a seed.
+
+    The four layers have the seeds 4 * seed to 4 * seed + 3. Keras maps seeds from about 2^31 on to smaller ones.
+    """
     return _checked(int, text, lambda number: 0 <= number < 2**28, "a whole number, 0 to 2^28 - 1")
 
 

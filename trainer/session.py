@@ -1,4 +1,4 @@
-"""A run of either trainer, once its images are read: take up, train, judge, export."""
+"""A run of either trainer after the images are read: restores a checkpoint, trains, evaluates and exports the model."""
 
 import csv
 import json
@@ -38,19 +38,22 @@ from trainer.runtime.signals import Signals
 
 
 def run(settings: Settings, training: ImageSet, evaluation: ImageSet, devices: Devices, log: Log) -> None:
-    """Trains up to the total of steps, evaluates, and leaves everything in the model's folder.
+    """Trains a model up to the total number of steps, evaluates it, and writes all results to the model's folder.
+
+    Args:
+        training, evaluation: the images to train on and to evaluate on.
 
     Raises:
-        InputError: the run cannot start.
-        RunFailed: training came to nothing.
-        Stopped: a signal ended the run; its last step is saved.
+        InputError: the run cannot start, e.g. because `settings.model_dir` contains another model.
+        RunFailed: the run started and cannot finish, e.g. because a loss is not finite or a disk is full.
+        Stopped: a signal stopped the run; its last step is saved.
     """
     replicas = devices.strategy.num_replicas_in_sync
     if settings.batch_size % replicas:
         raise InputError(
-            f"--batch_size {settings.batch_size} is no multiple of {replicas} replicas; choose one that is"
+            f"--batch_size {settings.batch_size} is not a multiple of the {replicas} replicas; choose one that is"
         )
-    describe(training, evaluation, log)
+    print_image_counts(training, evaluation, log)
     with (
         open_model_dir(settings.model_dir, devices.is_chief) as model_dir,
         Signals(devices.max_over_workers) as signals,
@@ -61,17 +64,17 @@ def run(settings: Settings, training: ImageSet, evaluation: ImageSet, devices: D
             _Session(settings, training, evaluation, devices, model_dir, signals, log).run()
         except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
             raise RunFailed(
-                "another worker or the accelerator is gone, as TensorFlow says above; the same command, on all "
-                "workers, goes on from the last checkpoint"
+                "another worker or the accelerator is no longer available (see TensorFlow's message above); run the "
+                "same command on all workers: it continues from the last checkpoint"
             ) from error
 
 
 def _nothing_to_evaluate(settings: Settings) -> InputError:
-    return InputError(f"{settings.model_dir}: holds no checkpoint to evaluate; train with --training_steps first")
+    return InputError(f"{settings.model_dir}: contains no checkpoint to evaluate; train with --training_steps first")
 
 
-def describe(training: ImageSet, evaluation: ImageSet, log: Log) -> None:
-    """Says what the images are, and what is odd about them."""
+def print_image_counts(training: ImageSet, evaluation: ImageSet, log: Log) -> None:
+    """Prints the number of images of each category. Warns about empty categories and patients that are in both sets."""
     for use, images in (("training", training), ("evaluation", evaluation)):
         counts = ", ".join(f"{count:,}" for count in images.counts)
         log.info(f"{use}: {len(images):,} images, {counts} of density 1 to {images.categories}")
@@ -80,13 +83,13 @@ def describe(training: ImageSet, evaluation: ImageSet, log: Log) -> None:
     if shared := shared_patients(training, evaluation):
         more = f" and {len(shared) - 3:,} more" if len(shared) > 3 else ""
         log.warning(
-            f"patients in the training and in the evaluation images: {', '.join(shared[:3])}{more}; the evaluation "
-            f"will be better than the model is"
+            f"patients with both training and evaluation images: {', '.join(shared[:3])}{more}; the metrics will be "
+            f"better than on images of other patients"
         )
 
 
 class _Session:
-    """What the stages of one run share."""
+    """One run: the objects that its stages share, and the stages."""
 
     def __init__(
         self, settings: Settings, training: ImageSet, evaluation: ImageSet, devices: Devices, model_dir: ModelDir,
@@ -97,10 +100,11 @@ class _Session:
         self._signals, self._log = signals, log
 
     def run(self) -> None:
+        """Restores the last checkpoint, trains, evaluates and exports the model."""
         settings, statistics = self._settings, compute_statistics(self._training_set.pixels)
-        precision = self._devices.precision(settings.precision)
+        precision = self._devices.resolve_precision(settings.precision)
         for change in write_identity(self._model_dir, settings, self._training_set, statistics, precision):
-            self._log.warning(f"{settings.model_dir}: goes on otherwise than it began: {change}")
+            self._log.warning(f"{settings.model_dir}: continues with a changed option: {change}")
         with self._devices.strategy.scope():
             self._model = build_model(
                 settings.size,
@@ -114,7 +118,7 @@ class _Session:
             self._optimizer = make_optimizer(self._model, settings.learning_rate)
             self._checkpoints = Checkpoints(self._model_dir, self._model, self._optimizer)
             step = self._checkpoints.restore(self._log)
-            self._optimizer.learning_rate = settings.learning_rate  # the checkpoint's is that of an earlier run
+            self._optimizer.learning_rate = settings.learning_rate  # the checkpoint contains that of an earlier run
         self._check_same_step(step)
         self._checkpoints.clean_up()
         if not settings.training_steps and not step:
@@ -123,34 +127,34 @@ class _Session:
         step = self._train(step)
         if settings.eval_steps:
             self._evaluate(step, precision)
-            self._signals.check()
+            self._signals.raise_if_signalled()
         if self._devices.is_chief:
-            export(self._model, self._devices.strategy, self._model_dir, self._signals.check)
+            export(self._model, self._devices.strategy, self._model_dir, self._signals.raise_if_signalled)
         self._model_dir.upload_changes()
-        self._log.info(f"everything is in {settings.model_dir}")
+        self._log.info(f"the model and its results are in {settings.model_dir}")
 
     def _check_same_step(self, step: int) -> None:
-        """Several workers must have taken up the same checkpoint.
+        """Checks that all workers restored the same checkpoint. All workers must call it.
 
         Raises:
-            InputError: they have not; they all know, and all end.
+            InputError: they restored different ones; it is raised on all workers.
         """
         last, first = int(self._devices.max_over_workers(step)), -int(self._devices.max_over_workers(-step))
         if first != last:
             raise InputError(
                 f"{self._settings.model_dir}: the workers find checkpoints of steps {first} to {last}; "
-                f"name a --model_dir that all of them see"
+                f"choose a --model_dir that all of them can read"
             )
 
     def _train(self, step: int) -> int:
-        """Trains from a step on; returns the last one."""
+        """Trains from a step up to the total, unless it is reached already; returns the last step."""
         settings, total = self._settings, self._settings.training_steps
         if step:
-            self._log.info(f"{settings.model_dir}: goes on from its checkpoint of step {step:,}")
+            self._log.info(f"{settings.model_dir}: continues from its checkpoint of step {step:,}")
         if step >= total:
             if total:
                 self._log.info(
-                    f"{step:,} steps were taken, --training_steps asks for {total:,} in all: no more training"
+                    f"{step:,} steps are done, and --training_steps is a total of {total:,}: no further training"
                 )
             return step
         folder = self._model_dir.local
@@ -162,29 +166,33 @@ class _Session:
             board.scalars(at, scalars | {"learning_rate": settings.learning_rate})
             if rate := scalars.get("steps_per_second"):
                 images = rate * settings.batch_size
-                speed.add([(str(at), f"{rate:.4g}", f"{images:.4g}", self._devices.description)])
+                speed.append_rows([(str(at), f"{rate:.4g}", f"{images:.4g}", self._devices.description)])
 
         reporter = Reporter(self._log, total, settings.batch_size, record)
         training = Training(self._model, self._optimizer, self._training_set, settings, self._devices, step)
         with self._log.bar("training", total, step) as bar:
             for steps in training.run(total, stops=(LINE_STEPS, settings.checkpoint_steps)):
-                history.add(history_rows(steps, settings.learning_rate))
+                history.append_rows(history_rows(steps, settings.learning_rate))
                 reporter.add(steps)
                 bar.move(steps.last)
-                stopped = self._signals.share()
+                stopped = self._signals.any_worker_signalled()
                 if steps.last % settings.checkpoint_steps == 0 or steps.last == total or stopped:
                     self._checkpoints.save(steps.last)
                     self._model_dir.upload_changes()
-                self._signals.check()
+                self._signals.raise_if_signalled()
         return total
 
     def _evaluate(self, step: int, precision: str) -> None:
+        """Predicts all evaluation images; prints the metrics and writes them, the predictions and the pictures."""
         settings, images, log = self._settings, self._evaluation_set, self._log
         if settings.eval_steps * settings.batch_size < len(images):
             log.info(
-                f"evaluating all {len(images):,} images, more than --eval_steps {settings.eval_steps} batches hold"
+                f"--eval_steps {settings.eval_steps} would cover {settings.eval_steps * settings.batch_size:,} of "
+                f"{len(images):,} images; all of them are evaluated"
             )
-        predictions = predict(self._model, images, settings.batch_size, self._devices, log, self._signals.check_all)
+        predictions = predict(
+            self._model, images, settings.batch_size, self._devices, log, self._signals.raise_if_any_worker_signalled
+        )
         found = metrics.compute_metrics(images.labels, predictions.logits, predictions.probabilities, images.names)
         log.info(f"\nevaluation of {len(images):,} images after step {step:,}\n{metrics.format_metrics(found)}\n")
         folder = self._model_dir.local
@@ -201,7 +209,10 @@ class _Session:
 
 
 def write_predictions(path: Path, images: ImageSet, predictions: Predictions) -> None:
-    """A row an image, in the set's order: its name, its density, the predicted one, and a probability a category."""
+    """Writes a CSV with one row for each image, in the order of the set.
+
+    Its columns are the name, the true density category, the predicted one, and the probability of each category.
+    """
     with path.open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         categories = range(1, images.categories + 1)

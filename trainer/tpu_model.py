@@ -1,4 +1,4 @@
-"""Trains and judges a density classifier from TFRecords: `python -m trainer.tpu_model --help`."""
+"""Trains and evaluates a density classifier with images from TFRecords: `python -m trainer.tpu_model --help`."""
 
 import argparse
 from collections.abc import Sequence
@@ -16,22 +16,26 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status, see `preprocess.command`."""
+    """Runs the command; returns its exit status, see `preprocess.runtime.command`."""
     return run_command(lambda: run(argv, Log()), exit_at_once)
 
 
 def check(argv: Sequence[str]) -> list[str]:
-    """Reads a command line without running it, for who starts it elsewhere; returns the paths that it would use.
+    """Parses a command line without running it, e.g. before it is sent to another machine.
+
+    Returns:
+        The paths that the command would use: `--model_dir` first, then the images.
 
     Raises:
-        InputError: it is wrong; or SystemExit, argparse having said so.
+        InputError: `--model_dir` is missing and `AIP_MODEL_DIR` is not set.
+        SystemExit: another option is invalid; argparse has printed a message.
     """
     options, settings = command_line.parse(_parser(), argv)
     return [settings.model_dir, *options.training_data, *options.eval_data]
 
 
 def run(argv: Sequence[str] | None, log: Log) -> None:
-    """Reads the records, then trains on a TPU, or without one on what there is.
+    """Reads the records, then trains on a TPU, or, without a TPU, on the same devices as `gpu_model`.
 
     Raises:
         InputError, RunFailed, Stopped: see `session.run`.
@@ -42,7 +46,7 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
             read_record_files(patterns, settings.size, settings.categories, log)
             for patterns in (options.training_data, options.eval_data)
         )
-        import_tensorflow()  # it takes seconds: what is wrong so far is said before
+        import_tensorflow()  # takes seconds, so errors in the options and images are reported before it
         from trainer import session
 
         session.run(settings, training, evaluation, _find_devices(options, log), log)
@@ -56,9 +60,9 @@ def _find_devices(options: argparse.Namespace, log: Log) -> "Devices":
     if found := devices.find_tpu(options.tpu, options.tpu_zone, options.gcp_project):
         replicas = found.strategy.num_replicas_in_sync
         if replicas != options.num_shards:
-            log.info(f"this TPU has {replicas} cores, not {options.num_shards} (--num_shards); it is used as it is")
+            log.info(f"this TPU has {replicas} cores, and all are used; --num_shards {options.num_shards} is ignored")
         return found
-    log.info("no TPU is named by --tpu or the environment: the same loop runs on what there is")
+    log.info("no TPU is named by --tpu or the environment: training on the workers of TF_CONFIG, on GPUs or on the CPU")
     return devices.find_gpus()
 
 
@@ -68,26 +72,28 @@ def _parser() -> argparse.ArgumentParser:
     for flag, use in (("--training_data", "training"), ("--eval_data", "evaluation")):
         data.add_argument(
             flag, required=True, nargs="+", metavar="FILES",
-            help=f"TFRecord files of the {use} images: paths or glob patterns, local or gs://; all shards",
+            help=f"TFRecord files of the {use} images: paths or glob patterns, local or gs://; all shards are required",
         )  # fmt: skip
     add_tpu_options(parser)
     return parser
 
 
 def add_tpu_options(parser: argparse.ArgumentParser) -> None:
-    """Adds which TPU, and how it is used."""
+    """Adds the options that name a TPU and set how it is used."""
     tpu = parser.add_argument_group("TPU")
-    tpu.add_argument("--tpu", default="", metavar="NAME", help="name or address of a TPU; 'local' on a TPU VM")
-    tpu.add_argument("--tpu_zone", default="", metavar="ZONE", help="where that TPU is")
-    tpu.add_argument("--gcp_project", default="", metavar="PROJECT", help="whose that TPU is")
-    tpu.add_argument("--num_shards", type=command_line.positive, default=8, metavar="N", help="replicas of a rehearsal")
+    tpu.add_argument("--tpu", default="", metavar="NAME", help="name or address of the TPU; 'local' on a TPU VM")
+    tpu.add_argument("--tpu_zone", default="", metavar="ZONE", help="zone of the TPU")
+    tpu.add_argument("--gcp_project", default="", metavar="PROJECT", help="Google Cloud project of the TPU")
+    tpu.add_argument("--num_shards", type=command_line.positive, default=8, metavar="N",
+                     help="number of replicas with --rehearse_tpu")  # fmt: skip
     tpu.add_argument(
         "--iterations", type=command_line.positive, default=command_line.Settings.iterations, metavar="N",
-        help="at most so many steps go into one call; fewer where they are slow; changes no result",
+        help="largest number of steps in one call of the training loop; a call has fewer if steps are slow; does not "
+        "change the result",
     )  # fmt: skip
     tpu.add_argument(
         "--rehearse_tpu", action="store_true",
-        help="run as on a TPU, without one: static shapes, compiled by XLA, --num_shards replicas; slow",
+        help="run on the CPU as on a TPU: static shapes, compiled by XLA, --num_shards replicas; slow",
     )  # fmt: skip
 
 

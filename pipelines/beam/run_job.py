@@ -105,7 +105,7 @@ def _check_endpoint(options: PipelineOptions) -> None:
 
 @contextmanager
 def _worker_lost() -> Iterator[Future]:
-    """Yields a future that fails when a worker process of the local runner dies, which Beam does not always notice.
+    """Yields a future that fails when a local worker process ends too early, which Beam does not always notice.
 
     Other exceptions in Beam's threads are logged under Beam's name: those of threads that were connected to the worker.
     """
@@ -131,5 +131,5 @@ def _worker_lost() -> Iterator[Future]:
 
 def _lost_worker(how: str) -> RunFailed:
     return RunFailed(
-        f"a worker process {how}, perhaps for want of memory; the same command continues with the files that are there"
+        f"a worker process {how}, perhaps for lack of memory; the same command continues with the files that are there"
     )

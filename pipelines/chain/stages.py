@@ -1,4 +1,4 @@
-"""A run of several commands, one after the other: each is a stage that could be run by hand."""
+"""Runs several commands one after the other; each is a stage that can also be run by hand."""
 
 import importlib
 import shlex
@@ -14,27 +14,27 @@ class Stage:
     """One command.
 
     Attributes:
-        name: for a person.
-        module: has a function `run(argv, log)`; imported when its turn comes.
-        words: its command line.
+        name: for messages.
+        module: has a function `run(argv, log)`; imported when the stage begins.
+        arguments: of its command line.
     """
 
     name: str
     module: str
-    words: Sequence[str]
+    arguments: Sequence[str]
 
     @property
     def command(self) -> str:
-        """As one would type it."""
-        return f"python -m {self.module} {shlex.join(self.words)}"
+        """The command line, quoted for a shell."""
+        return f"python -m {self.module} {shlex.join(self.arguments)}"
 
 
 def run_stages(stages: Sequence[Stage], log: Log) -> None:
-    """Runs the stages up to the first that fails.
+    """Runs the stages in order, up to the first that fails.
 
     Raises:
         InputError, RunFailed: a stage failed; the message names it.
-        Stopped: a signal ended one.
+        Stopped: a signal ended a training.
     """
     with log.plan([stage.name for stage in stages]):
         for stage in stages:
@@ -44,11 +44,11 @@ def run_stages(stages: Sequence[Stage], log: Log) -> None:
 
 def _run(stage: Stage, log: Log) -> None:
     try:
-        importlib.import_module(stage.module).run(stage.words, log)
+        importlib.import_module(stage.module).run(stage.arguments, log)
     except (InputError, RunFailed) as error:
         raise type(error)(f"stage {stage.name!r}: {error}") from error
 
 
-def describe(stages: Sequence[Stage]) -> str:
-    """The plan: every stage and its command."""
+def format_plan(stages: Sequence[Stage]) -> str:
+    """Formats the stages of a run with their command lines."""
     return "\n".join(f"{number}. {stage.name}\n   {stage.command}" for number, stage in enumerate(stages, 1))

@@ -12,7 +12,7 @@ def read_descriptions(patterns: Sequence[str], split: str) -> Iterator[Descripti
     """Yields the rows of the case descriptions that paths and glob patterns name, each file once.
 
     Raises:
-        InputError: a pattern matches no file, or a file is no case description.
+        InputError: a pattern matches no file, or a file is not a case description.
     """
     for path in dict.fromkeys(path for pattern in patterns for path in _files_of(pattern)):
         try:
@@ -42,7 +42,7 @@ def _files_of(pattern: str) -> list[str]:
     try:
         paths = storage.match(storage.absolute(pattern))
     except OSError as error:
-        raise InputError(f"{pattern}: cannot be looked for ({error})") from error
+        raise InputError(f"{pattern}: cannot be searched for ({error})") from error
     if not paths:
         raise InputError(f"{pattern}: no such file; give the case descriptions' paths, e.g. csv/*_train_set.csv")
     return paths

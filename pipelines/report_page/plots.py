@@ -1,4 +1,4 @@
-"""Plots as SVG that stands within the page: no font, no colour and no size of its own, so that both themes suit it."""
+"""Draws plots as inline SVG, with the font, text colour and width of the page, so that they suit both colour themes."""
 
 import io
 import re
@@ -14,11 +14,11 @@ from pipelines.report_page.thumbnails import BINS
 from preprocess.contract import schema
 from preprocess.dataset.tables import ImageRow
 
-WIDTH, HEIGHT = 4.2, 2.9  # inches: three plots side by side on a desk, one below the other on a phone, text unscaled
-COLOURS = {1: "#1b87c9", 2: "#1a9e77", 3: "#d9730d", 4: "#c4629b"}  # 3 : 1 and more on white and on near black
+WIDTH, HEIGHT = 4.2, 2.9  # inches; suits three plots in a row on a desktop and one on a phone, with unscaled text
+COLOURS = {1: "#1b87c9", 2: "#1a9e77", 3: "#d9730d", 4: "#c4629b"}  # contrast >= 3:1 on white and on near-black
 DASHES = {1: "-", 2: "--", 3: "-.", 4: ":"}
 SPLIT_COLOURS = {schema.TRAIN: COLOURS[1], schema.TEST: COLOURS[3]}
-_INK = "#123456"  # stands for the page's own text colour
+_INK = "#123456"  # placeholder; replaced by the text colour of the page
 _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "page",
@@ -33,7 +33,7 @@ _STYLE: Any = {
 
 
 def draw_counts(counts: Mapping[tuple[str, int], int]) -> str:
-    """How many images each category has, by split."""
+    """Draws the number of images of each category, by split."""
     with matplotlib.rc_context(_STYLE):
         figure, axes = _figure()
         for shift, split in ((-0.2, schema.TRAIN), (0.2, schema.TEST)):
@@ -47,7 +47,7 @@ def draw_counts(counts: Mapping[tuple[str, int], int]) -> str:
 
 
 def draw_sizes(rows: Sequence[ImageRow]) -> str:
-    """Height against width of the films, in pixels."""
+    """Draws the height of the films against their width, in pixels."""
     with matplotlib.rc_context(_STYLE):
         figure, axes = _figure()
         for split in schema.SPLITS:
@@ -60,7 +60,7 @@ def draw_sizes(rows: Sequence[ImageRow]) -> str:
 
 
 def draw_histograms(histograms: Mapping[int, np.ndarray]) -> str:
-    """How bright the pixels of each category are."""
+    """Draws a histogram of the pixel values of each category; `histograms` is density -> (BINS,) shares."""
     with matplotlib.rc_context(_STYLE):
         figure, axes = _figure()
         edges = np.linspace(0, schema.PIXEL_MAX + 1, BINS + 1)
@@ -75,9 +75,15 @@ def draw_histograms(histograms: Mapping[int, np.ndarray]) -> str:
 
 
 def draw_curve(
-    steps: Sequence[int], values: Sequence[float], name: str, key: str, judged: tuple[int, float] | None
+    steps: Sequence[int], values: Sequence[float], name: str, key: str, evaluated: tuple[int, float] | None
 ) -> str:
-    """A quantity over the steps, as it was and as a running mean, and where the evaluation puts it."""
+    """Draws a metric of the training by step, with its running mean.
+
+    Args:
+        name: of the metric, for the axis and the label.
+        key: see `_svg`.
+        evaluated: (step, value) of the evaluation; None if there was none.
+    """
     with matplotlib.rc_context(_STYLE):
         figure, axes = _figure()
         axes.plot(steps, values, color=COLOURS[1], alpha=0.35, linewidth=0.8, label="each batch")
@@ -85,8 +91,8 @@ def draw_curve(
         if window > 1:
             mean = np.convolve(values, np.full(window, 1 / window), "valid")
             axes.plot(steps[window - 1 :], mean, color=COLOURS[1], linewidth=1.8, label=f"mean of {window}")
-        if judged:
-            axes.plot(*judged, "D", color=COLOURS[3], markersize=5, label="evaluation")
+        if evaluated:
+            axes.plot(*evaluated, "D", color=COLOURS[3], markersize=5, label="evaluation")
         axes.set(xlabel="step", ylabel=name)
         axes.set_ylim(bottom=0)
         axes.legend()
@@ -94,7 +100,7 @@ def draw_curve(
 
 
 def _figure() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")  # no pyplot: it keeps figures, and wants a display
+    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")  # pyplot keeps figures and needs a display
     axes = figure.subplots()
     axes.grid(color=_INK, alpha=0.15, linewidth=0.6)
     axes.set_axisbelow(True)
@@ -102,13 +108,18 @@ def _figure() -> tuple[Figure, Axes]:
 
 
 def _svg(figure: Figure, key: str, label: str) -> str:
-    """The figure as an <svg> element; `key` keeps its ids apart from those of other plots of the page."""
+    """Returns the figure as an <svg> element.
+
+    Args:
+        key: begins its element IDs, which must differ from those of other plots on the page.
+        label: for screen readers.
+    """
     stream = io.StringIO()
-    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    figure.savefig(stream, format="svg", metadata=nothing)
+    no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(stream, format="svg", metadata=no_metadata)
     text = stream.getvalue()
     text = text[text.index("<svg") :]
-    text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)  # it would be the page's, too
+    text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)  # it would apply to the whole page
     text = re.sub(r' width="[^"]*"| height="[^"]*"', "", text, count=2)
     text = re.sub(r'\b(id="|url\(#|href="#)', rf"\g<1>{key}-", text)
     text = text.replace(_INK, "currentColor")

@@ -1,4 +1,4 @@
-"""From what is known of a data set and its models to the text of the page."""
+"""Renders the report on a data set and its models as an HTML page."""
 
 import base64
 import collections
@@ -11,37 +11,46 @@ from markupsafe import Markup
 
 from pipelines.report_page import plots
 from pipelines.report_page.thumbnails import Images
-from pipelines.report_page.trained_model import Model
+from pipelines.report_page.trained_model import TrainedModel
 from preprocess.contract import schema
 from preprocess.contract.schema import Omission
 from preprocess.dataset.reader import DataSet
 from preprocess.dataset.tables import ImageRow
 from preprocess.runtime.text import printable
 
-PRINTED = 60  # thumbnails of a split and category on paper; the style sheet says it, too
+PRINTED = 60  # largest number of thumbnails of a split and category in print; style.css contains it, too
 
 
 @dataclass(frozen=True)
 class Section:
-    """A model's part of the page: its anchor, its title, and what stands there."""
+    """The section of the page about one model.
+
+    Attributes:
+        key: the anchor.
+        name: the title.
+        plots: name -> SVG.
+        facts: (name, value) pairs.
+    """
 
     key: str
     name: str
-    found: Model
+    model: TrainedModel
     plots: dict[str, Markup]
     facts: list[tuple[str, str]]
 
 
-def render(path: str, data: DataSet, images: Images, omissions: Sequence[Omission], models: Sequence[Model]) -> str:
-    """One HTML page that loads nothing. Text from the data is escaped; plots hold numbers only.
+def render(
+    path: str, data: DataSet, images: Images, omissions: Sequence[Omission], models: Sequence[TrainedModel]
+) -> str:
+    """Returns one HTML page that loads no other files. Text from the data is escaped; plots contain numbers only.
 
     Args:
-        path: of the data set, as its user wrote it: a page that is passed on need not tell more.
+        path: of the data set, as the user wrote it; the absolute path may be private, and the page may be passed on.
     """
     environment = Environment(
         loader=PackageLoader("pipelines.report_page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters["shown"] = printable
+    environment.filters["printable"] = printable
     script = environment.get_template("viewer.js").render()
     return environment.get_template("report.html").render(
         path=path,
@@ -51,8 +60,8 @@ def render(path: str, data: DataSet, images: Images, omissions: Sequence[Omissio
         splits=schema.SPLITS,
         densities=schema.DENSITIES,
         totals=_totals(images.rows),
-        numbers=_numbers(images.rows),
-        number_of={row.name: number for number, row in enumerate(images.rows)},
+        indices=_indices(images.rows),
+        index_of={row.name: index for index, row in enumerate(images.rows)},
         printed=PRINTED,
         facts=_facts(data),
         plots={
@@ -62,7 +71,7 @@ def render(path: str, data: DataSet, images: Images, omissions: Sequence[Omissio
         },
         omissions=omissions,
         omission_groups=_groups(omissions),
-        models=[_section(number, model, models) for number, model in enumerate(models, 1)],
+        sections=[_section(number, model, models) for number, model in enumerate(models, 1)],
         viewer_rows=[_viewer_row(row) for row in images.rows],
         script=Markup(script),
         script_hash=_hash(script),
@@ -70,21 +79,25 @@ def render(path: str, data: DataSet, images: Images, omissions: Sequence[Omissio
 
 
 def _totals(rows: Sequence[ImageRow]) -> dict[str | int, int]:
+    """Returns split -> number of images, and density -> number of images, in one dict."""
     return collections.Counter(key for row in rows for key in (row.split, row.density))
 
 
-def _numbers(rows: Sequence[ImageRow]) -> dict[tuple[str, int], list[int]]:
-    """(split, density) -> the numbers of its rows, by case."""
-    found: dict[tuple[str, int], list[int]] = {
+def _indices(rows: Sequence[ImageRow]) -> dict[tuple[str, int], list[int]]:
+    """Returns (split, density) -> indices of its rows, sorted by mammogram ID."""
+    indices: dict[tuple[str, int], list[int]] = {
         (split, density): [] for split in schema.SPLITS for density in schema.DENSITIES
     }
-    for number in sorted(range(len(rows)), key=lambda number: rows[number].mammogram_id):
-        found[rows[number].split, rows[number].density].append(number)
-    return found
+    for index in sorted(range(len(rows)), key=lambda index: rows[index].mammogram_id):
+        indices[rows[index].split, rows[index].density].append(index)
+    return indices
 
 
 def _groups(omissions: Sequence[Omission]) -> list[tuple[tuple[str, str, str], int]]:
-    """(kind, stage, reason) -> how many; reasons that name one case each are told by their first."""
+    """Returns ((kind, stage, reason), number of mammograms) pairs.
+
+    More than five different reasons of a kind and stage are one group, with an example.
+    """
     stages = {stage: number for number, stage in enumerate(schema.STAGES)}
     count = collections.Counter((o.kind, o.stage) for o in omissions)
     reasons: dict[tuple[str, str], collections.Counter[str]] = collections.defaultdict(collections.Counter)
@@ -97,7 +110,7 @@ def _groups(omissions: Sequence[Omission]) -> list[tuple[tuple[str, str, str], i
             groups += [((kind, stage, reason), number) for reason, number in sorted(found.items())]
         else:
             example = min(found)
-            groups.append(((kind, stage, f"{len(found):,} different ones, e.g. {example}"), count[kind, stage]))
+            groups.append(((kind, stage, f"{len(found):,} different reasons, e.g. {example}"), count[kind, stage]))
     return groups
 
 
@@ -109,7 +122,7 @@ def _facts(data: DataSet) -> list[tuple[str, str]]:
         f"{name} {parameters[name]}" for name in ("train_per_category", "test_count") if parameters[name] is not None
     ]
     return [
-        ("mammograms named", f"{mammograms['named']:,}"),
+        ("mammograms in the CSVs", f"{mammograms['named']:,}"),
         ("matched to a file", f"{mammograms['matched']:,}"),
         ("rejected, excluded", f"{mammograms['rejected']:,}, {mammograms['excluded']:,}"),
         ("views", ", ".join(parameters["views"])),
@@ -117,31 +130,33 @@ def _facts(data: DataSet) -> list[tuple[str, str]]:
         ("canvas", f"{manifest['canvas']['width']} × {manifest['canvas']['height']} ({parameters['canvas']})"),
         ("patient overlap", str(parameters["patient_overlap"])),
         *([("subset", ", ".join(subset))] if subset else []),
-        ("made with", versions),
+        ("software", versions),
         ("fingerprint", manifest["fingerprint"][:16]),
     ]
 
 
-def _section(number: int, model: Model, models: Sequence[Model]) -> Section:
+def _section(number: int, model: TrainedModel, models: Sequence[TrainedModel]) -> Section:
     key = f"model-{number}"
     metrics = model.metrics
-    judged = (metrics["step"], metrics["loss"]) if metrics else None
-    right = (metrics["step"], metrics["accuracy"]["value"]) if metrics else None
+    loss = (metrics["step"], metrics["loss"]) if metrics else None
+    accuracy = (metrics["step"], metrics["accuracy"]["value"]) if metrics else None
     names = [other.path.rpartition("/")[2] for other in models]
     name = model.path.rpartition("/")[2]
     return Section(
         key=key,
         name=name if names.count(name) == 1 else f"{name} ({number})",
-        found=model,
+        model=model,
         plots={
-            "loss": Markup(plots.draw_curve(model.steps, model.losses, "loss", f"{key}-loss", judged)),
-            "accuracy": Markup(plots.draw_curve(model.steps, model.accuracies, "accuracy", f"{key}-accuracy", right)),
+            "loss": Markup(plots.draw_curve(model.steps, model.losses, "loss", f"{key}-loss", loss)),
+            "accuracy": Markup(
+                plots.draw_curve(model.steps, model.accuracies, "accuracy", f"{key}-accuracy", accuracy)
+            ),
         },
         facts=_model_facts(model),
     )
 
 
-def _model_facts(model: Model) -> list[tuple[str, str]]:
+def _model_facts(model: TrainedModel) -> list[tuple[str, str]]:
     training = model.identity["training"]
     facts = [
         ("steps", f"{len(model.steps):,}"),
@@ -151,12 +166,12 @@ def _model_facts(model: Model) -> list[tuple[str, str]]:
     if model.speed:
         speed = model.speed
         facts.append(("speed", f"{speed.steps_per_second:.2f} steps/s, {speed.images_per_second:,.0f} images/s"))
-        facts.append(("on", speed.device))
+        facts.append(("device", speed.device))
     return facts
 
 
 def _viewer_row(row: ImageRow) -> tuple[str, list[tuple[str, str]]]:
-    """What the larger view says of an image."""
+    """Returns the title and the (name, value) pairs of the larger view of an image."""
     return row.mammogram_id, [
         ("density", str(row.density)),
         ("split", row.split),
@@ -169,5 +184,5 @@ def _viewer_row(row: ImageRow) -> tuple[str, list[tuple[str, str]]]:
 
 
 def _hash(script: str) -> str:
-    """What a Content-Security-Policy allows a script by (W3C CSP 3, hash-source)."""
+    """Returns the hash of a script with which a Content-Security-Policy allows it (W3C CSP 3, hash-source)."""
     return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"

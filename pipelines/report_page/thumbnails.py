@@ -1,4 +1,4 @@
-"""What the page shows of a data set's images: pictures of eight bits, and how bright their pixels are."""
+"""Reads the images of a data set and makes 8-bit thumbnails and histograms of their pixel values."""
 
 import base64
 import io
@@ -19,7 +19,7 @@ from preprocess.runtime.errors import InputError
 from preprocess.runtime.log import Log
 
 BINS = 64
-QUALITY = 80  # of WebP: some 2 KB an image, so that all of CBIS-DDSM stays below 15 MB
+QUALITY = 80  # of WebP: about 2 KB an image, so the page of all of CBIS-DDSM stays below 15 MB
 _BIN_WIDTH = (schema.PIXEL_MAX + 1) // BINS
 
 
@@ -28,11 +28,11 @@ class Images:
     """All images of a data set.
 
     Attributes:
-        rows: a row an image, as in `dataset.csv`.
+        rows: the rows of `dataset.csv`.
         pictures: a `data:` URI for each row.
-        white: the pixel value that is shown white, the largest of the set.
-        histograms: density -> (BINS,) share of the pixels above 0 in each range of values.
-        black: density -> share of the pixels that are 0: background and padding.
+        white: the pixel value that is shown as white; the largest of the data set.
+        histograms: density -> (BINS,) share of each bin among the pixels above 0.
+        black: density -> share of the pixels that are 0 (background and padding).
     """
 
     rows: Sequence[ImageRow]
@@ -53,9 +53,9 @@ def read_images(data: DataSet, log: Log) -> Images:
     for number, image in enumerate(log.track(_read(data, rows), len(rows), "reading images")):
         pixels[number] = image
     white = int(pixels.max(initial=1))
-    with ThreadPoolExecutor() as threads:  # Pillow lets go of the interpreter while it encodes
-        drawn = threads.map(picture, pixels, itertools.repeat(white))
-        pictures = list(log.track(drawn, len(rows), "drawing thumbnails"))
+    with ThreadPoolExecutor() as threads:  # Pillow releases the interpreter lock while it encodes
+        encoded = threads.map(picture, pixels, itertools.repeat(white))
+        pictures = list(log.track(encoded, len(rows), "drawing thumbnails"))
     histograms, black = {}, {}
     densities = np.array([row.density for row in rows])
     for density in schema.DENSITIES:
@@ -69,7 +69,12 @@ def read_images(data: DataSet, log: Log) -> Images:
 
 
 def picture(pixels: np.ndarray, white: int) -> str:
-    """(H, W) uint16 -> a `data:` URI of eight bits, 0 black and `white` white; lossy, for looking at only."""
+    """Returns a `data:` URI of a lossy 8-bit image, for display only.
+
+    Args:
+        pixels: (height, width) uint16.
+        white: the pixel value that is shown as white; 0 is shown as black.
+    """
     shown = np.minimum(pixels.astype(np.uint32) * 255 // white, 255).astype(np.uint8)
     stream = io.BytesIO()
     Image.fromarray(shown).save(stream, "WEBP", quality=QUALITY, method=4)
@@ -82,9 +87,13 @@ def _read(data: DataSet, rows: Sequence[ImageRow]) -> Iterator[np.ndarray]:
         try:
             pixels = decode_png(storage.read(path))
         except (OSError, ValueError) as error:
-            raise InputError(f"{path}: {error}; pipelines.verify lists what is wrong") from error
+            raise InputError(f"{path}: {error}; pipelines.verify lists all faults") from error
         if pixels.shape != data.size:
-            raise InputError(f"{path}: is no image of this data set's size; pipelines.verify lists what is wrong")
+            height, width = pixels.shape
+            raise InputError(
+                f"{path}: {width} x {height} pixels; expected {data.size[1]} x {data.size[0]}; "
+                f"pipelines.verify lists all faults"
+            )
         return pixels
 
     return storage.map_items(read, rows, storage.is_local(data.root))

@@ -1,4 +1,4 @@
-"""What the page shows of a model: the files that a trainer left in its folder."""
+"""Reads the results of a training from the files in its model folder."""
 
 import csv
 import io
@@ -19,12 +19,19 @@ from trainer.model_dir.folder import (  # fmt: skip
     SPEED_FILE,
 )
 
-WORST = 12
+WORST_COUNT = 12
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of one evaluation image; `density` is the true category, `probabilities` one a category."""
+    """The prediction for one evaluation image.
+
+    Attributes:
+        name: of the image, see `preprocess.contract.schema`.
+        density: the true category.
+        predicted: the category with the highest probability.
+        probabilities: one for each category.
+    """
 
     name: str
     density: int
@@ -32,13 +39,18 @@ class Prediction:
     probabilities: Sequence[float]
 
     @property
-    def probability_of_truth(self) -> float:
+    def true_probability(self) -> float:
+        """The probability of the true category."""
         return self.probabilities[self.density - 1]
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Medians over the reports of a training; `device` is what it ran on."""
+    """The speed of a training: medians over the rows of `speed.csv`.
+
+    Attributes:
+        device: of the last row, e.g. "one CPU (2 cores)".
+    """
 
     steps_per_second: float
     images_per_second: float
@@ -46,16 +58,16 @@ class Speed:
 
 
 @dataclass(frozen=True)
-class Model:
-    """A trained model.
+class TrainedModel:
+    """The results of one training.
 
     Attributes:
-        path: its folder or gs:// prefix, as its user wrote it.
-        identity: `training.json`.
-        steps, losses, accuracies: `history.csv`, one a step.
-        metrics: `metrics.json`, None where it was not evaluated.
-        worst: the images with the lowest probability of their true category, the lowest first.
-        speed: None where no report was long enough to time.
+        path: of the model folder, as the user wrote it.
+        identity: the content of `training.json`.
+        steps, losses, accuracies: the columns of `history.csv`, one value for each step.
+        metrics: the content of `metrics.json`; None if the model was not evaluated.
+        worst_predictions: those with the lowest probability of the true category, the lowest first.
+        speed: None if `speed.csv` is missing or has no row.
     """
 
     path: str
@@ -64,38 +76,38 @@ class Model:
     losses: Sequence[float]
     accuracies: Sequence[float]
     metrics: Mapping | None
-    worst: Sequence[Prediction]
+    worst_predictions: Sequence[Prediction]
     speed: Speed | None
 
 
-def read_model(path: str) -> Model:
-    """Reads what a trainer left.
+def read_model(path: str) -> TrainedModel:
+    """Reads a model folder that a trainer wrote.
 
     Raises:
-        InputError: the folder holds no model, or a file of it is damaged.
+        InputError: the folder contains no model, or a file of it is damaged.
     """
     root = storage.absolute(path)
-    identity, history = _read(root, IDENTITY_FILE), _read(root, HISTORY_FILE)
+    identity, history = _read_text(root, IDENTITY_FILE), _read_text(root, HISTORY_FILE)
     if identity is None or history is None:
-        raise InputError(f"{root}: holds no {IDENTITY_FILE} or no {HISTORY_FILE}; name a --model_dir of a trainer")
-    metrics, predictions = _read(root, METRICS_FILE), _read(root, PREDICTIONS_FILE)
+        raise InputError(f"{root}: contains no {IDENTITY_FILE} or no {HISTORY_FILE}; name the --model_dir of a trainer")
+    metrics, predictions = _read_text(root, METRICS_FILE), _read_text(root, PREDICTIONS_FILE)
     try:
-        rows = _table(history, HISTORY_COLUMNS)
-        return Model(
+        rows = _parse_csv(history, HISTORY_COLUMNS)
+        return TrainedModel(
             path=path.rstrip("/"),
             identity=json.loads(identity),
             steps=[int(row["step"]) for row in rows],
             losses=[float(row["loss"]) for row in rows],
             accuracies=[float(row["accuracy"]) for row in rows],
             metrics=json.loads(metrics) if metrics else None,
-            worst=_worst(predictions or ""),
-            speed=_speed(_read(root, SPEED_FILE) or ""),
+            worst_predictions=_worst_predictions(predictions or ""),
+            speed=_median_speed(_read_text(root, SPEED_FILE) or ""),
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, LookupError, TypeError) as error:
         raise InputError(f"{root}: a file of this model is damaged ({error}); run the trainer again") from error
 
 
-def _read(root: str, name: str) -> str | None:
+def _read_text(root: str, name: str) -> str | None:
     path = storage.join(root, name)
     try:
         return storage.read(path).decode() if storage.exists(path) else None
@@ -103,23 +115,23 @@ def _read(root: str, name: str) -> str | None:
         raise InputError(f"{path}: cannot be read ({error})") from error
 
 
-def _table(text: str, columns: Sequence[str] | None = None) -> list[dict[str, str]]:
+def _parse_csv(text: str, columns: Sequence[str] | None = None) -> list[dict[str, str]]:
     table = csv.DictReader(io.StringIO(text, newline=""))
     if columns and text and tuple(table.fieldnames or ()) != tuple(columns):
-        raise ValueError(f"columns {table.fieldnames}")
+        raise ValueError(f"columns {table.fieldnames}; expected {list(columns)}")
     return list(table)
 
 
-def _worst(text: str) -> list[Prediction]:
-    found = []
-    for row in _table(text):
+def _worst_predictions(text: str) -> list[Prediction]:
+    predictions = []
+    for row in _parse_csv(text):
         probabilities = [float(value) for name, value in row.items() if name.startswith("probability_")]
-        found.append(Prediction(row["name"], int(row["density"]), int(row["predicted"]), probabilities))
-    return sorted(found, key=lambda one: (one.probability_of_truth, one.name))[:WORST]
+        predictions.append(Prediction(row["name"], int(row["density"]), int(row["predicted"]), probabilities))
+    return sorted(predictions, key=lambda prediction: (prediction.true_probability, prediction.name))[:WORST_COUNT]
 
 
-def _speed(text: str) -> Speed | None:
-    rows = _table(text, SPEED_COLUMNS)
+def _median_speed(text: str) -> Speed | None:
+    rows = _parse_csv(text, SPEED_COLUMNS)
     if not rows:
         return None
     steps, images = (

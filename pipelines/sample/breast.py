@@ -1,8 +1,8 @@
-"""A synthetic mammogram: outline, background, pectoral muscle, fibroglandular tissue, film noise, label.
+"""Synthesizes mammograms: outline, background, pectoral muscle, fibroglandular tissue, film noise and label.
 
-The share of fibroglandular tissue follows the density category, in the quartiles of BI-RADS (4th edition: below 25,
-25 to 50, 51 to 75, above 75 %). Nothing here models a real breast any closer than a person and a small network need
-to tell the categories apart.
+The share of fibroglandular tissue depends on the density category, by the quartiles of BI-RADS (4th edition: below 25,
+25 to 50, 51 to 75, above 75 %). The images are only realistic enough that a person and a small network can distinguish
+the categories.
 """
 
 from dataclasses import dataclass
@@ -13,19 +13,23 @@ from PIL import Image, ImageDraw, ImageFont
 Size = tuple[int, int]
 
 GLANDULAR_SHARE = {1: (0.08, 0.18), 2: (0.32, 0.42), 3: (0.58, 0.68), 4: (0.82, 0.92)}
-"""Density category -> the range of the share of the breast's area that is fibroglandular, pectoral muscle aside."""
+"""Density category -> range of the share of fibroglandular tissue in the area of the breast without pectoral muscle."""
 
 LABEL = "SYNTHETIC"
-_GRID = 512  # anatomy is drawn this high and scaled to the film
+_GRID = 512  # largest height at which the anatomy is drawn, in pixels; then it is scaled to the film
 _BACKGROUND, _FAT, _GLAND, _MUSCLE, _GRAIN, _INK = 1800.0, 12000.0, 44000.0, 24000.0, 700.0, 56000
 
 
 @dataclass(frozen=True)
 class Anatomy:
-    """What a film shows, on the grid: each (h, w); `breast` and `muscle` are masks, `gland` and `thickness` 0 to 1.
+    """The anatomy on a film, as arrays of the grid's shape (h, w).
 
-    `attenuation`, 0 to 1, is how bright glandular tissue is: a film is a projection, and the more of the breast is
-    glandular, the more of it lies along every ray.
+    Attributes:
+        breast, muscle: bool masks.
+        gland: amount of glandular tissue, 0 to 1.
+        thickness: of the breast, 0 to 1.
+        attenuation: brightness of glandular tissue, 0 to 1. It grows with the glandular share of the breast: a film is
+            a projection, so more glandular tissue then lies along every ray.
     """
 
     breast: np.ndarray
@@ -36,16 +40,16 @@ class Anatomy:
 
 
 def synthesize_film(size: Size, density: int, side: str, view: str, rng: np.random.Generator) -> np.ndarray:
-    """A film of one breast.
+    """Returns a synthetic film of one breast.
 
     Args:
         size: (height, width) in pixels.
-        density: 1 to 4; any other draws a share from any category.
+        density: 1 to 4; for any other number, the glandular share is drawn from the range of all categories.
         side: "LEFT" (chest wall on the left edge) or "RIGHT".
         view: "CC" or "MLO" (with pectoral muscle).
 
     Returns:
-        (H, W) uint16, MONOCHROME2.
+        (height, width) uint16, MONOCHROME2.
     """
     height, width = size
     grid = (min(height, _GRID), max(1, round(width * min(height, _GRID) / height)))
@@ -62,7 +66,7 @@ def synthesize_film(size: Size, density: int, side: str, view: str, rng: np.rand
 
 
 def draw_anatomy(grid: Size, density: int, view: str, rng: np.random.Generator) -> Anatomy:
-    """Draws a breast whose chest wall is the left edge; `grid` is (h, w)."""
+    """Draws a breast with the chest wall at the left edge; `grid` is (height, width) in pixels."""
     height, width = grid
     y = np.linspace(-1, 1, height)[:, None]
     x = np.linspace(0, 1, width)[None]
@@ -88,7 +92,7 @@ def draw_anatomy(grid: Size, density: int, view: str, rng: np.random.Generator) 
 
 
 def _smooth_noise(grid: Size, rng: np.random.Generator) -> np.ndarray:
-    """(h, w) float64: a sum of octaves, coarse ones strongest."""
+    """Returns (height, width) float64 noise: a sum of octaves; the coarse ones have the largest weights."""
     height, width = grid
     total = np.zeros(grid)
     for cells, weight in ((4, 0.5), (8, 0.35), (16, 0.25), (32, 0.18), (64, 0.12), (128, 0.08)):
@@ -98,7 +102,7 @@ def _smooth_noise(grid: Size, rng: np.random.Generator) -> np.ndarray:
 
 
 def _write_label(pixels: np.ndarray, text: str, side: str) -> None:
-    """Burns a label into the upper corner away from the chest wall, about a third of the film wide."""
+    """Draws a label into the upper corner away from the chest wall, about a third of the film wide."""
     font = ImageFont.load_default_imagefont()
     left, top, right, bottom = font.getbbox(text)
     stamp = Image.new("L", (int(right - left), int(bottom - top)))

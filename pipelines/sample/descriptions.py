@@ -1,4 +1,4 @@
-"""Synthetic case descriptions: patients, their mammograms, and the four CSV files with the quirks of the real ones."""
+"""Makes synthetic case descriptions: patients, mammograms, and four CSV files with the quirks of the real ones."""
 
 import csv
 import hashlib
@@ -10,8 +10,8 @@ import numpy as np
 
 from preprocess.contract import schema
 
-FIRST_PATIENT = 90001  # the real numbers end at P_02584
-SMALLEST = 8
+FIRST_PATIENT = 90001  # the patients of CBIS-DDSM end at P_02584
+SMALLEST = 8  # patients
 
 _SHARED = ("left or right breast", "image view", "abnormality id", "abnormality type")
 _PATHS = ("image file path", "cropped image file path", "ROI mask file path")
@@ -34,9 +34,9 @@ class SampleMammogram:
 
     Attributes:
         kind: "Calc" or "Mass".
-        density: 1 to 4, or 0 for the one that has no category.
-        abnormalities: how many rows describe it.
-        has_file: whether its film is written; one is missing, as in every download.
+        density: 1 to 4; 0 for the mammogram without a category.
+        abnormalities: number of CSV rows that describe it.
+        has_file: whether its film is written; one film is missing, as in every download.
     """
 
     kind: str
@@ -58,15 +58,15 @@ class SampleMammogram:
 
 
 def uid(*names: object) -> str:
-    """A DICOM UID derived from names (PS3.5, B.2: 2.25 and a 128-bit number)."""
+    """Returns a DICOM UID that is derived from names (PS3.5, B.2: 2.25 and a 128-bit number)."""
     digest = hashlib.sha256("/".join(map(str, names)).encode()).digest()
     return f"2.25.{int.from_bytes(digest[:16], 'big')}"
 
 
 def make_mammograms(patients: int, seed: int) -> list[SampleMammogram]:
-    """The mammograms of a sample: categories in turn, about a third of the patients in the test set.
+    """Returns the mammograms of a sample: the categories in turn, about a third of the patients in the test set.
 
-    Besides, as in the real descriptions: one patient whom both splits name, one test mammogram of density 0, and one
+    As in the real case descriptions, there is also one patient in both splits, one test mammogram of density 0, and one
     training mammogram without a file.
     """
     rng = np.random.default_rng([seed, patients])
@@ -95,8 +95,10 @@ def csv_name(kind: str, split: str) -> str:
 
 
 def csv_text(kind: str, mammograms: Iterable[SampleMammogram]) -> str:
-    """A case-description file. Its records span two lines: a newline stands inside the last quoted path but one
-    (calcifications) or the last (masses), as in the real files.
+    """Returns the text of a case description file.
+
+    As in the real files, every record spans two lines: the quoted path of the crop (calcifications) or of the mask
+    (masses) ends with a newline.
     """
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")

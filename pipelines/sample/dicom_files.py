@@ -1,4 +1,4 @@
-"""Writing synthetic films, crops and masks as DICOM files, in the folders that the NBIA Data Retriever makes today."""
+"""Writes synthetic films, crops and masks as DICOM files, in the folders that the NBIA Data Retriever makes today."""
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -12,7 +12,7 @@ _STUDY_DATE = "07-20-2016"
 
 
 def descriptive_path(folder: str, study: str, series: str, description: str, number: int = 1) -> str:
-    """The path of an image below the root of a download in the descriptive layout."""
+    """Returns the path of an image below the root of a download in the descriptive layout."""
     folders = f"{_STUDY_DATE}-DDSM-NA-{study[-5:]}/1.000000-{description}-NA-{series[-5:]}"
     return f"CBIS-DDSM/{folder}/{folders}/1-{number}.dcm"
 
@@ -21,7 +21,7 @@ def write_dicom(path: str, pixels: np.ndarray, patient_id: str, study: str, seri
     """Writes a Secondary Capture image: MONOCHROME2, uncompressed, unsigned.
 
     Args:
-        pixels: (H, W) uint8 or uint16.
+        pixels: (height, width) uint8 or uint16.
     """
     bits = 8 * pixels.itemsize
     dataset = Dataset()
@@ -29,7 +29,7 @@ def write_dicom(path: str, pixels: np.ndarray, patient_id: str, study: str, seri
     dataset.SOPInstanceUID = uid(series, path.rpartition("/")[2])
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, series
     dataset.Modality, dataset.BodyPartExamined = "MG", "BREAST"
-    dataset.PatientID = patient_id  # in the real files, too, the mammogram ID or the folder of a crop
+    dataset.PatientID = patient_id  # as in the real files: the mammogram ID, or the folder of a crop
     dataset.PatientName = "SYNTHETIC"
     dataset.ImageComments = "Synthetic image made by a program; it shows no person."
     dataset.SeriesDescription = description

@@ -1,4 +1,4 @@
-"""A training on Vertex AI as its service is told of it: a custom job of one machine with an accelerator."""
+"""Builds the custom job of a training on Vertex AI: one machine with an accelerator."""
 
 import argparse
 import difflib
@@ -23,10 +23,12 @@ from preprocess.runtime.errors import InputError
 
 @dataclass(frozen=True)
 class Machine:
-    """What a training gets where its user says nothing.
+    """The default machine of a training.
 
     Attributes:
-        topology: how many TPU chips, as Google names them; empty for a GPU.
+        accelerator: type of the GPU; empty for a TPU.
+        topology: of the TPU chips, e.g. "2x2"; empty for a GPU.
+        image: container image.
     """
 
     machine_type: str
@@ -45,32 +47,32 @@ MACHINES = {
 DISK_GB = 100
 
 
-def describe(
+def build_job(
     options: argparse.Namespace, name: str, package: str, arguments: Sequence[str], model_dir: str
 ) -> CustomJob:
-    """The job.
+    """Returns the job.
 
     Args:
         options: `--trainer` and those of `options.add_vertex_options`.
-        name: as people see it.
+        name: the display name.
         package: gs:// path of the trainers' package.
         arguments: of the trainer.
-        model_dir: gs:// folder; what is streamed to TensorBoard goes there, too.
+        model_dir: gs:// folder of the model, also for the data that are streamed to TensorBoard.
 
     Raises:
-        InputError: Vertex AI knows no such accelerator.
+        InputError: an unknown accelerator.
     """
-    usual = MACHINES[options.trainer]
-    accelerator = options.accelerator or usual.accelerator
+    default = MACHINES[options.trainer]
+    accelerator = options.accelerator or default.accelerator
     own_machine = bool(options.training_machine)
     machine = MachineSpec(
-        machine_type=options.training_machine or usual.machine_type,
+        machine_type=options.training_machine or default.machine_type,
         accelerator_type=_accelerator(accelerator) if accelerator else None,
-        accelerator_count=(options.accelerator_count or usual.accelerator_count) if accelerator else None,
-        tpu_topology=options.tpu_topology or ("" if own_machine else usual.topology),
+        accelerator_count=(options.accelerator_count or default.accelerator_count) if accelerator else None,
+        tpu_topology=options.tpu_topology or ("" if own_machine else default.topology),
     )
     program = PythonPackageSpec(
-        executor_image_uri=options.image or usual.image,
+        executor_image_uri=options.image or default.image,
         package_uris=[package],
         python_module=f"trainer.{options.trainer}_model",
         args=list(arguments),
@@ -95,12 +97,12 @@ def _accelerator(name: str) -> AcceleratorType:
     known = [kind.name for kind in AcceleratorType][1:]
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
-        raise InputError(f"--accelerator {name}: Vertex AI knows none of this name; did you mean {near}?")
+        raise InputError(f"--accelerator {name}: not an accelerator of Vertex AI; did you mean {near}?")
     return AcceleratorType[name]
 
 
 def as_json(job: CustomJob) -> str:
-    """The job as it is sent."""
+    """Returns the JSON that is sent for a job."""
     return CustomJob.to_json(
         job, always_print_fields_with_no_presence=False, preserving_proto_field_name=False, use_integers_for_enums=False
     )

@@ -1,4 +1,4 @@
-"""Vertex AI's custom jobs and their logs, by Google's own clients; every failure is one line."""
+"""Creates, watches and cancels custom jobs of Vertex AI, and reads their logs, with Google's client libraries."""
 
 import re
 import time
@@ -22,95 +22,98 @@ ENDED = {
     JobState.JOB_STATE_SUCCEEDED, JobState.JOB_STATE_FAILED, JobState.JOB_STATE_CANCELLED, JobState.JOB_STATE_EXPIRED,
 }  # fmt: skip
 REQUEST_SECONDS = 60.0
-_PATIENT = Retry(
+_POLL_RETRY = Retry(
     if_exception_type(ServerError, TooManyRequests, RequestException), initial=0.5, maximum=30.0, timeout=600.0
 )
-"""For the looks at a job that is waited for: hours must not end with one answer that failed."""
+"""For the requests of `Jobs.wait`: a failed request must not end a wait of hours."""
 
 
 class Jobs:
-    """The custom jobs of a project in a region.
+    """The custom jobs of a project in a region. All methods raise the errors of `_translate_errors`.
 
     Args:
-        endpoint: where the service answers; empty for Google's own address in the region.
+        endpoint: address of the service; empty for Google's in the region.
     """
 
     def __init__(self, project: str, region: str, endpoint: str = ""):
         self._project, self._region = project, region
         scheme, _, host = (endpoint or f"https://{region}-aiplatform.googleapis.com").rpartition("://")
         limit_credential_search()
-        with _answers("Vertex AI"):
+        with _translate_errors("Vertex AI"):
             transport = JobServiceRestTransport(host=host, url_scheme=scheme or "https")
         self._client = JobServiceClient(transport=transport)
 
     def create(self, job: CustomJob) -> CustomJob:
         parent = f"projects/{self._project}/locations/{self._region}"
-        with _answers(parent):
+        with _translate_errors(parent):
             return self._client.create_custom_job(parent=parent, custom_job=job, timeout=REQUEST_SECONDS)
 
     def get(self, name: str, retry: Retry | None = None) -> CustomJob:
-        """A job by its name, or by its number alone."""
-        with _answers(name):
+        """Returns a job, given its name or number."""
+        with _translate_errors(name):
             return self._client.get_custom_job(name=self.full_name(name), retry=retry, timeout=REQUEST_SECONDS)
 
     def cancel(self, name: str) -> None:
-        with _answers(name):
+        with _translate_errors(name):
             self._client.cancel_custom_job(name=self.full_name(name), timeout=REQUEST_SECONDS)
 
     def full_name(self, name: str) -> str:
         return name if "/" in name else f"projects/{self._project}/locations/{self._region}/customJobs/{name}"
 
     def wait(self, name: str, poll_seconds: float, log: Log) -> None:
-        """Waits until a job has ended, and says every change of its state.
+        """Waits until a job has ended, and prints every change of its state.
 
         Raises:
             RunFailed: it did not succeed.
         """
         state = None
         while True:
-            job = self.get(name, _PATIENT)
+            job = self.get(name, _POLL_RETRY)
             if job.state != state:
                 state = job.state
-                log.info(f"{name}: {word(job)}")
+                log.info(f"{name}: {state_name(job)}")
             if state in ENDED:
                 break
             try:
                 time.sleep(poll_seconds)
             except KeyboardInterrupt:
                 log.warning(
-                    f"{name} goes on; `python -m pipelines.vertex cancel` stops it, and must before another begins"
+                    f"{name} continues; stop it with `python -m pipelines.vertex cancel` before you start another"
                 )
                 raise
         if state != JobState.JOB_STATE_SUCCEEDED:
-            raise RunFailed(f"{name}: {word(job)}: {job.error.message or 'without a word'}; see its logs")
+            raise RunFailed(f"{name}: {state_name(job)}: {job.error.message or 'no error message'}; see its logs")
 
 
 def read_log(project: str, number: str, endpoint: str = "") -> Iterator[str]:
-    """What a job has written so far, oldest first, a line an entry."""
+    """Yields the log entries of a job so far, the oldest first, as lines of text."""
     from google.cloud import logging
 
     limit_credential_search()
-    with _answers(f"the logs of job {number}"):
+    with _translate_errors(f"the logs of job {number}"):
         client = logging.Client(project=project, client_options={"api_endpoint": endpoint} if endpoint else None,
                                 _use_grpc=False)  # fmt: skip
         wanted = f'resource.type="ml_job" resource.labels.job_id="{number}"'
         for entry in client.list_entries(filter_=wanted, order_by=logging.ASCENDING, page_size=1000):
-            error_message = entry.payload.get("message", "") if isinstance(entry.payload, dict) else entry.payload
-            yield f"{entry.timestamp:%Y-%m-%d %H:%M:%S} {entry.severity or 'DEFAULT':8} {str(error_message).rstrip()}"
+            message = entry.payload.get("message", "") if isinstance(entry.payload, dict) else entry.payload
+            yield f"{entry.timestamp:%Y-%m-%d %H:%M:%S} {entry.severity or 'DEFAULT':8} {str(message).rstrip()}"
 
 
-def word(job: CustomJob) -> str:
-    """A job's state, e.g. "RUNNING"."""
+def state_name(job: CustomJob) -> str:
+    """Returns the state of a job, e.g. "RUNNING"."""
     return JobState(job.state).name.removeprefix("JOB_STATE_")
 
 
 @contextmanager
-def _answers(what: str) -> Iterator[None]:
-    """Turns what a service answers into one line.
+def _translate_errors(what: str) -> Iterator[None]:
+    """Converts the exceptions of Google's client libraries to errors of one line.
+
+    Args:
+        what: the subject of the request, for messages.
 
     Raises:
-        InputError: there is no sign-in.
-        RunFailed: the service refuses or fails.
+        InputError: there are no valid credentials.
+        RunFailed: the service refuses the request, fails, or cannot be reached.
     """
     try:
         yield
@@ -118,12 +121,12 @@ def _answers(what: str) -> Iterator[None]:
         raise credential_error(what, error) from error
     except GoogleAPICallError as error:
         kind = f"{error.code} {responses.get(error.code, '')}".rstrip() if error.code else type(error).__name__
-        raise RunFailed(f"{what}: the service says {kind}: {_first_line(error.message)}") from error
+        raise RunFailed(f"{what}: the service answers {kind}: {_first_line(error.message)}") from error
     except (GoogleAPIError, OSError) as error:
-        cause = getattr(error, "cause", None) or error  # of what was tried again in vain
+        cause = getattr(error, "cause", None) or error  # the last error before the retries ended
         raise RunFailed(f"{what}: the service cannot be reached ({type(cause).__name__})") from error
 
 
 def _first_line(text: str) -> str:
-    """The service's words without the request, which the client puts before them."""
-    return re.sub(r"^[A-Z]+ https?://\S+: ", "", text or "without a word").splitlines()[0]
+    """Returns the service's message without the request, which the client library puts before it."""
+    return re.sub(r"^[A-Z]+ https?://\S+: ", "", text or "no error message").splitlines()[0]

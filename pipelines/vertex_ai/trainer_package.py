@@ -1,4 +1,4 @@
-"""The trainers as a source package that an empty machine can install: no Beam, the TensorFlow of its accelerator."""
+"""Builds the trainers as a source package, without Beam and with the TensorFlow build for an accelerator."""
 
 import hashlib
 import re
@@ -17,19 +17,25 @@ PROJECT = "cbis-ddsm-density"
 NAME = "cbis-ddsm-trainer"
 GPU, TPU = "gpu", "tpu"
 TENSORFLOW = {GPU: "tensorflow[and-cuda]>=2.21,<2.22", TPU: "tensorflow-tpu>=2.20,<2.22"}
-"""For a GPU with CUDA's libraries, as an image's may be of another version; for a TPU the build that knows it."""
+"""Accelerator -> requirement. For a GPU with the CUDA libraries, because those of the container image may have another
+version; for a TPU the build that supports it.
+"""
 
 _NOT_FOR_TRAINING = {
     "apache-beam", "numba", "pydicom", "jinja2", "google-cloud-aiplatform", "google-cloud-logging", "tensorflow",
 }  # fmt: skip
-_NAMED = re.compile(r"[A-Za-z0-9.-]+")
+_PACKAGE_NAME = re.compile(r"[A-Za-z0-9.-]+")
 
 
 def build(folder: Path, accelerator: str) -> tuple[Path, str]:
-    """Builds the package in a folder of its own; returns its path, and a name that is that of its content.
+    """Builds the package.
 
     Args:
+        folder: an empty folder.
         accelerator: "gpu" or "tpu".
+
+    Returns:
+        The path of the package in `folder`, and a hash of its sources.
 
     Raises:
         RunFailed: it cannot be built.
@@ -39,7 +45,7 @@ def build(folder: Path, accelerator: str) -> tuple[Path, str]:
         origin = Path(str(package.__file__)).parent
         shutil.copytree(origin, source / origin.name, ignore=shutil.ignore_patterns("__pycache__"))
     (source / "pyproject.toml").write_text(_settings(accelerator))
-    content = hashlib.sha256()  # of the sources: the archive has the time in it
+    content = hashlib.sha256()  # of the sources, because the archive contains the time
     for file in sorted(path for path in source.rglob("*") if path.is_file()):
         content.update(f"{file.relative_to(source)}\0{file.stat().st_size}\0".encode() + file.read_bytes())
     command = [sys.executable, "-c", "import setuptools; setuptools.setup()", "-q", "sdist", "-d", str(folder)]
@@ -51,20 +57,20 @@ def build(folder: Path, accelerator: str) -> tuple[Path, str]:
 
 
 def requirements(accelerator: str) -> list[str]:
-    """What the trainers need: this project's own requirements, less what only the other parts use."""
-    return [*sorted(_of_the_trainers()), TENSORFLOW[accelerator]]
+    """Returns the requirements of the trainers: those of this project that they use, and TensorFlow."""
+    return [*sorted(_project_requirements()), TENSORFLOW[accelerator]]
 
 
-def _of_the_trainers() -> Iterator[str]:
+def _project_requirements() -> Iterator[str]:
     for line in metadata.requires(PROJECT) or []:
         requirement, _, marker = (part.strip() for part in line.partition(";"))
-        named = _NAMED.match(requirement)
-        if named and named[0].lower() not in _NOT_FOR_TRAINING and marker in ("", 'extra == "train"'):
+        name = _PACKAGE_NAME.match(requirement)
+        if name and name[0].lower() not in _NOT_FOR_TRAINING and marker in ("", 'extra == "train"'):
             yield requirement
 
 
 def _settings(accelerator: str) -> str:
-    """Its pyproject.toml. Python 3.10 is what Google's images for training hold."""
+    """Returns the text of its pyproject.toml. Google's container images for training contain Python 3.10."""
     needed = "".join(f'    "{requirement}",\n' for requirement in requirements(accelerator))
     return (
         '[build-system]\nrequires = ["setuptools>=77"]\nbuild-backend = "setuptools.build_meta"\n\n'

@@ -148,4 +148,4 @@ def _density_conflict(best: Candidate, mammogram: Mammogram) -> str:
     density, _ = schema.parse_image_name(best.path.rpartition("/")[2])
     if str(density) == mammogram.density:
         return ""
-    return f"the file's name says density {density}, the case description says {mammogram.density!r}"
+    return f"the file name contains density {density}, the case description contains {mammogram.density!r}"

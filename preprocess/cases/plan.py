@@ -180,7 +180,7 @@ def _cause_of_omission(
 
 
 def _patients_in_both_splits(mammograms: list[Mammogram]) -> tuple[str, ...]:
-    """Returns the patients in both splits, sorted. Files play no part, so the training set does not depend on them."""
+    """Returns the patients in both splits, sorted. Files are ignored, so the training set does not depend on them."""
     patients = {split: {m.patient for m in mammograms if m.split == split and m.patient} for split in schema.SPLITS}
     return tuple(sorted(patients[schema.TRAIN] & patients[schema.TEST]))
 

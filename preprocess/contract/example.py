@@ -1,7 +1,7 @@
-"""One image of the training set as bytes: (H, W) uint16 <-> PNG, and (H, W) uint16 with its label <-> tf.train.Example.
+"""Encodes and decodes records: (H, W) uint16 pixels with a name and a label <-> serialized tf.train.Example.
 
-TensorFlow would cost a worker 500 MB and four seconds to say this one message, so that it is declared here, in a
-descriptor pool of its own, as `tensorflow/core/example/{feature,example}.proto` declare it.
+The message type is declared here, with the fields of `tensorflow/core/example/{feature,example}.proto`, because
+TensorFlow would cost a worker 500 MB and four seconds.
 """
 
 import functools
@@ -12,15 +12,18 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from preprocess.contract import schema
 
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_STORED_BLOCK = 65535
-_MAX_PIXELS = 100_000_000
 _FIELD = descriptor_pb2.FieldDescriptorProto
 
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """What one record holds: `pixels` is (H, W) uint16, `label` is the density category less one, 0 to 3."""
+    """The content of one record.
+
+    Attributes:
+        name: see `schema.image_name`; empty for a record without a name.
+        label: 0 to 3, see `schema.label_of`.
+        pixels: (H, W) uint16.
+    """
 
     name: str
     label: int
@@ -28,7 +31,7 @@ class LabelledImage:
 
 
 def encode_example(image: LabelledImage) -> bytes:
-    """A serialized tf.train.Example; the pixels as raw little-endian float32, row-major and unscaled."""
+    """Serializes an image as a tf.train.Example; the pixels as raw little-endian float32, row-major and unscaled."""
     example = _example_class()()
     feature = example.features.feature
     feature[schema.FEATURE_IMAGE].bytes_list.value.append(image.pixels.astype("<f4").tobytes())
@@ -40,14 +43,14 @@ def encode_example(image: LabelledImage) -> bytes:
 
 
 def decode_example(data: bytes, size: tuple[int, int] | None = None) -> LabelledImage:
-    """The inverse of `encode_example`.
+    """Reads an image from a serialized tf.train.Example; the inverse of `encode_example`.
 
     Args:
-        size: (height, width) of an example that does not say it, as those of 2018, which hold `image` and `label` only
-            and come out without a name.
+        size: (height, width) in pixels, for an example without the features `height` and `width`. Examples of 2018
+            contain `image` and `label` only.
 
     Raises:
-        ValueError: a feature is missing, the image has other than height x width float32 pixels, or one of them is no
+        ValueError: a feature is missing, the image does not have height x width float32 pixels, or a pixel is not a
             whole number from 0 to 65535.
         google.protobuf.message.DecodeError: not a tf.train.Example.
     """
@@ -66,20 +69,24 @@ def decode_example(data: bytes, size: tuple[int, int] | None = None) -> Labelled
         pixels = values.astype(np.uint16)
     if not np.array_equal(pixels, values):
         raise ValueError(
-            f"pixels that are no whole numbers from 0 to {schema.PIXEL_MAX}; expected unscaled 16-bit values"
+            f"pixels that are not whole numbers from 0 to {schema.PIXEL_MAX}; expected unscaled 16-bit values"
         )
     names = feature[schema.FEATURE_NAME].bytes_list.value
     return LabelledImage(names[0].decode(errors="replace") if names else "", label[0], pixels)
 
 
 def _size_of(feature) -> tuple[int, int] | None:
+    """Returns the (height, width) in the features of an example; None if one of them is missing."""
     height, width = (feature[name].int64_list.value for name in (schema.FEATURE_HEIGHT, schema.FEATURE_WIDTH))
     return (height[0], width[0]) if height and width else None
 
 
 @functools.cache
 def _example_class():
-    """The message class tf.train.Example, from a descriptor pool that TensorFlow's own does not meet."""
+    """Builds the message class tf.train.Example.
+
+    Its descriptor pool is separate from the default pool, in which TensorFlow registers a message of the same name.
+    """
     file = descriptor_pb2.FileDescriptorProto(name="example.proto", package="tensorflow", syntax="proto3")
     for name in ("bytes", "float", "int64"):
         kind = file.message_type.add(name=f"{name.title()}List")
@@ -102,7 +109,8 @@ def _example_class():
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("tensorflow.Example"))
 
 
-def _add_message(owner, name: str, number: int, of: str, label: int = _FIELD.LABEL_OPTIONAL, **options) -> None:
+def _add_message(owner, name: str, number: int, kind: str, label: int = _FIELD.LABEL_OPTIONAL, **options) -> None:
+    """Adds a field to a message type, whose values are messages of another type, `kind`."""
     owner.field.add(
-        name=name, number=number, label=label, type=_FIELD.TYPE_MESSAGE, type_name=f".tensorflow.{of}", **options
+        name=name, number=number, label=label, type=_FIELD.TYPE_MESSAGE, type_name=f".tensorflow.{kind}", **options
     )

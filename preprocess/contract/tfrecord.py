@@ -1,6 +1,6 @@
-"""TFRecord framing: length, masked CRC of the length, data, masked CRC of the data.
+"""Writes and reads the frames of a TFRecord file: length, masked CRC of the length, data, masked CRC of the data.
 
-Format: tensorflow/core/lib/io/record_writer.h. Files of records concatenate to a file of records.
+Format: tensorflow/core/lib/io/record_writer.h. Concatenated TFRecord files are a TFRecord file.
 """
 
 import struct
@@ -11,17 +11,17 @@ import google_crc32c
 
 
 class CorruptRecord(Exception):
-    """A TFRecord file is cut short or damaged; the message gives the record's number, counted from 0."""
+    """A TFRecord file is truncated or damaged; the message gives the number of the record, counted from 0."""
 
 
 def frame(data: bytes) -> bytes:
-    """One record, ready to be appended to a TFRecord file."""
+    """Returns the bytes to append to a TFRecord file for one record."""
     length = struct.pack("<Q", len(data))
     return b"".join((length, _masked_crc(length), data, _masked_crc(data)))
 
 
 def read_records(stream: BinaryIO) -> Iterator[bytes]:
-    """The records of a TFRecord file, one at a time.
+    """Yields the data of each record in a TFRecord file.
 
     Raises:
         CorruptRecord: a checksum is wrong or the file ends within a record.
@@ -41,5 +41,6 @@ def read_records(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _masked_crc(data: bytes) -> bytes:
+    """Returns the CRC32C of the data, rotated and offset as the format requires, as 4 little-endian bytes."""
     crc = google_crc32c.value(data)
     return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)

@@ -78,7 +78,7 @@ def publish_dataset(
 def refused_omissions_file(recipe: Recipe) -> str:
     """Returns where `rejected.jsonl` is written if no data set is published.
 
-    It is the staging folder if the output holds an older data set, whose `rejected.jsonl` is kept.
+    It is the staging folder if the output contains an older data set, whose `rejected.jsonl` is kept.
     """
     has_older_dataset = read_manifest(recipe.output_root) is not None
     return (recipe.staged if has_older_dataset else recipe.final)(schema.OMISSIONS_FILE)
@@ -110,7 +110,7 @@ def _stage(
     canvas: Size,
     recipe: Recipe,
 ) -> Publication:
-    """Writes records, tables and manifest into the staging folder; returns what is to be published."""
+    """Writes records, tables and manifest into the staging folder; returns the renames that publish them."""
     files = {image.file: {"bytes": image.png_bytes, "sha256": image.png_sha256} for image in images}
     files |= join_parts(parts, recipe)
     for name, data in (

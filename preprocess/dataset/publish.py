@@ -3,7 +3,7 @@
 Many files cannot be renamed in one atomic operation. So the renames are written into a file first:
 
     OUT/.staging/<fingerprint>/publication.json    written when everything is staged; the data set will be published
-    OUT/manifest.json, and the files it lists      deleted, if OUT holds an older data set; the manifest first
+    OUT/manifest.json, and the files it lists      deleted, if OUT contains an older data set; the manifest first
     OUT/small_train/…, OUT/cache/…                 renamed from the staging folder, each file whole
     OUT/manifest.json                              renamed last: with it, the data set is whole
 

@@ -51,7 +51,7 @@ def split_into_parts(images: Sequence[PreparedImage], recipe: Recipe) -> Iterato
 def write_part(part: RecordPart, recipe: Recipe) -> RecordPart:
     """Writes the records of a part into a new temporary file and returns the part with its path.
 
-    The pixels are read from the staged PNGs, one at a time: elements of the pipeline hold no pixels.
+    The pixels are read from the staged PNGs, one at a time: elements of the pipeline contain no pixels.
 
     Raises:
         RunFailed: the file cannot be written.

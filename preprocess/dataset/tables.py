@@ -57,7 +57,7 @@ def parse_dataset_table(text: str) -> Iterator[ImageRow]:
     """Yields the rows of `dataset.csv`.
 
     Raises:
-        ValueError: other columns, or a row that is no image of a data set; the message gives the line.
+        ValueError: other columns, or a row that is not an image of a data set; the message gives the line.
     """
     table = csv.reader(io.StringIO(text, newline=""))
     if (columns := tuple(next(table, ()))) != schema.DATASET_COLUMNS:
@@ -78,7 +78,7 @@ def parse_omissions(text: str) -> Iterator[Omission]:
     """Yields the omissions in `rejected.jsonl`.
 
     Raises:
-        ValueError: a line is no omission; the message gives the line.
+        ValueError: a line is not an omission; the message gives the line.
     """
     for number, line in enumerate(text.splitlines(), 1):
         try:

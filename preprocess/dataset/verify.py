@@ -1,4 +1,4 @@
-"""Whether a data set is what its manifest says and what its own files say of each other."""
+"""Compares the files of a data set with its manifest and with each other, and lists the faults."""
 
 import collections
 import hashlib
@@ -25,7 +25,12 @@ RECORD_ENDING = ".tfrecords"
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something wrong in `file`, a path below the root."""
+    """A file that differs from the manifest or from another file.
+
+    Attributes:
+        file: path below the root.
+        what: a message for the user, which follows the path.
+    """
 
     file: str
     what: str
@@ -33,7 +38,14 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class SeenImage:
-    """What a PNG or a record holds: `digest` is the SHA-256 of its pixels, `label` is None for a PNG."""
+    """An image that was read from a PNG or a record.
+
+    Attributes:
+        name: see `schema.image_name`.
+        label: 0 to 3; None for a PNG.
+        size: (height, width) in pixels.
+        digest: SHA-256 of the pixels.
+    """
 
     name: str
     label: int | None
@@ -43,7 +55,13 @@ class SeenImage:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What one file holds, as far as it can be read, and what is wrong with it alone."""
+    """The images in one file, and its faults that can be found without other files.
+
+    Attributes:
+        file: path below the root.
+        images: those that could be read.
+        faults: messages, see `Fault.what`.
+    """
 
     file: str
     images: tuple[SeenImage, ...] = ()
@@ -51,14 +69,18 @@ class Content:
 
 
 def verify(data: DataSet, log: Log) -> list[Fault]:
-    """Reads every file of a data set and holds them against the manifest and against each other."""
+    """Reads all files of a data set and compares them with the manifest and with each other.
+
+    Returns:
+        The faults, sorted; empty if there are none.
+    """
     present = storage.list_files(data.root)
-    held = sorted(file for file in data.files if file in present)
+    files = sorted(file for file in data.files if file in present)
 
     def read(file: str) -> Content:
         return inspect(file, storage.read(data.path(file)), data.files[file], data.size)
 
-    contents = list(log.track(storage.map_items(read, held, storage.is_local(data.root)), len(held), "reading files"))
+    contents = list(log.track(storage.map_items(read, files, storage.is_local(data.root)), len(files), "reading files"))
     faults = list(_presence(data, present))
     faults += [Fault(content.file, what) for content in contents for what in content.faults]
     try:
@@ -66,27 +88,29 @@ def verify(data: DataSet, log: Log) -> list[Fault]:
         faults += _compare(data, rows, {content.file: content for content in contents})
         faults += _omissions(data, rows)
     except InputError as error:
-        faults.append(Fault(schema.DATASET_FILE, f"nothing can be compared with it: {error}"))
+        faults.append(Fault(schema.DATASET_FILE, f"cannot be compared with other files: {error}"))
     return sorted(set(faults), key=lambda fault: (fault.file, fault.what))
 
 
-def inspect(file: str, found: bytes, expected: Mapping, size: Size) -> Content:
-    """Holds the bytes of one file against the manifest's entry, and reads its images.
+def inspect(file: str, data: bytes, expected: Mapping, size: Size) -> Content:
+    """Compares the content of one file with its entry in the manifest, and reads its images.
 
     Args:
-        expected: `bytes` and `sha256`.
-        size: (height, width) that every image must have.
+        file: path below the root.
+        data: the content.
+        expected: the entry in the manifest, with `bytes` and `sha256`.
+        size: the expected (height, width) of every image, in pixels.
     """
     faults = []
-    if len(found) != expected["bytes"]:
-        faults.append(f"has {len(found):,} bytes; the manifest says {expected['bytes']:,}")
-    elif (digest := hashlib.sha256(found).hexdigest()) != expected["sha256"]:
-        faults.append(f"its SHA-256 is {digest[:12]}…; the manifest says {expected['sha256'][:12]}…")
+    if len(data) != expected["bytes"]:
+        faults.append(f"has {len(data):,} bytes; expected {expected['bytes']:,}, as in the manifest")
+    elif (digest := hashlib.sha256(data).hexdigest()) != expected["sha256"]:
+        faults.append(f"its SHA-256 is {digest[:12]}…; expected {expected['sha256'][:12]}…, as in the manifest")
     images: list[SeenImage] = []
     reader = _read_records if file.endswith(RECORD_ENDING) else _read_png if file.endswith(".png") else None
     if reader:
         try:
-            images += reader(file, found)  # those before a damaged one stay
+            images += reader(file, data)  # keeps the images before a damaged one
         except (ValueError, CorruptRecord) as error:
             faults.append(str(error))
     faults += [
@@ -97,14 +121,14 @@ def inspect(file: str, found: bytes, expected: Mapping, size: Size) -> Content:
     return Content(file, tuple(images), tuple(faults))
 
 
-def _read_png(file: str, found: bytes) -> Iterator[SeenImage]:
+def _read_png(file: str, data: bytes) -> Iterator[SeenImage]:
     name = file.rpartition("/")[2].removesuffix(".png")
-    yield _seen(name, None, decode_png(found))
+    yield _seen(name, None, decode_png(data))
 
 
-def _read_records(file: str, found: bytes) -> Iterator[SeenImage]:
+def _read_records(file: str, data: bytes) -> Iterator[SeenImage]:
     del file
-    for number, record in enumerate(read_records(io.BytesIO(found))):
+    for number, record in enumerate(read_records(io.BytesIO(data))):
         try:
             image = decode_example(record)
         except (ValueError, DecodeError) as error:
@@ -118,32 +142,34 @@ def _seen(name: str, label: int | None, pixels: np.ndarray) -> SeenImage:
 
 
 def _presence(data: DataSet, present: Mapping[str, int]) -> Iterator[Fault]:
+    """Compares the names in the manifest with the files below the root."""
     for file in data.files:
         if file not in present:
             yield Fault(file, "is missing")
     for file in present:
-        passing = file == schema.LOCK_FILE or file.startswith(f"{schema.STAGING_FOLDER}/")  # of a run under way
-        if file not in (*data.files, schema.MANIFEST_FILE, schema.REPORT_FILE) and not passing:
-            yield Fault(file, "is no file of this data set")
+        is_temporary = file == schema.LOCK_FILE or file.startswith(f"{schema.STAGING_FOLDER}/")  # of another run
+        if file not in (*data.files, schema.MANIFEST_FILE, schema.REPORT_FILE) and not is_temporary:
+            yield Fault(file, "is not a file of this data set")
 
 
 def _compare(data: DataSet, rows: Sequence[ImageRow], contents: Mapping[str, Content]) -> Iterator[Fault]:
-    """Rows, PNGs, records and the manifest's counts must tell the same."""
+    """Compares the rows of `dataset.csv` with the PNGs, the records and the counts in the manifest."""
     for name, times in collections.Counter(row.name for row in rows).items():
         if times > 1:
-            yield Fault(schema.DATASET_FILE, f"{name} stands there {times} times")
+            yield Fault(schema.DATASET_FILE, f"{name} is listed {times} times")
     named = {row.file for row in rows}
     for file in data.files:
         if file.endswith(".png") and file not in named:
             yield Fault(file, f"has no row in {schema.DATASET_FILE}")
     for file in sorted(named - set(data.files)):
-        yield Fault(schema.DATASET_FILE, f"names {file}, which the manifest does not know")
+        yield Fault(schema.DATASET_FILE, f"lists {file}, which is not in the manifest")
     counted = collections.Counter((row.split, row.density) for row in rows)
     for (split, density), count in data.counts.items():
         if counted[split, density] != count:
             yield Fault(
                 schema.DATASET_FILE,
-                f"has {counted[split, density]:,} {split} images of density {density}; the manifest says {count:,}",
+                f"has {counted[split, density]:,} {split} images of density {density}; expected {count:,}, as in the "
+                f"manifest",
             )
     for split in schema.SPLITS:
         yield from _compare_records(data, [row for row in rows if row.split == split], split, contents)
@@ -153,7 +179,7 @@ def _compare(data: DataSet, rows: Sequence[ImageRow], contents: Mapping[str, Con
 def _compare_records(
     data: DataSet, rows: Sequence[ImageRow], split: str, contents: Mapping[str, Content]
 ) -> Iterator[Fault]:
-    """The records of a split against its rows and PNGs."""
+    """Compares the records of a split with its rows and PNGs."""
     by_name = {row.name: row for row in rows}
     files = [contents[file] for file in data.record_files(split) if file in contents]
     for content in files:
@@ -164,43 +190,52 @@ def _compare_records(
                 yield Fault(content.file, f"{where}: no row of split {split} in {schema.DATASET_FILE} has this name")
                 continue
             if image.label != schema.label_of(row.density):
-                yield Fault(content.file, f"{where}: its label is {image.label}; density {row.density} has "
-                                          f"{schema.label_of(row.density)}")  # fmt: skip
+                yield Fault(content.file, f"{where}: its label is {image.label}; expected "
+                                          f"{schema.label_of(row.density)} for density {row.density}")  # fmt: skip
             png = contents.get(row.file)
             if png and png.images and png.images[0].digest != image.digest:
                 yield Fault(content.file, f"{where}: its pixels are not those of {row.file}")
     order = [image.name for content in files for image in content.images]
     if order != [row.name for row in rows]:
-        lost = sorted(by_name.keys() - set(order))
-        what = f"lack {len(lost):,} of {len(rows):,} images, {lost[0]} first" if lost else "stand in another order"
-        yield Fault(data.record_files(split)[0], f"the {split} records {what}; {schema.DATASET_FILE} has the order")
+        missing = sorted(by_name.keys() - set(order))
+        if missing:
+            what = f"lack {len(missing):,} of {len(rows):,} images, such as {missing[0]}"
+        else:
+            what = f"are in another order; expected that of {schema.DATASET_FILE}"
+        yield Fault(data.record_files(split)[0], f"the {split} records {what}")
 
 
 def _patients(data: DataSet, rows: Sequence[ImageRow]) -> Iterator[Fault]:
+    """Compares the patients in the rows with those in the names, and finds patients in both splits."""
     for row in rows:
         if schema.patient_in(row.name) not in (row.patient, None):
-            yield Fault(schema.DATASET_FILE, f"{row.name} is said to be of patient {row.patient}")
+            yield Fault(schema.DATASET_FILE, f"{row.name} has another patient in its row, {row.patient}")
     if data.manifest["parameters"]["patient_overlap"] == KEEP:
-        return  # it was asked for
+        return  # patients in both splits were requested
     train, test = ({row.patient for row in rows if row.split == split} for split in schema.SPLITS)
     for patient in sorted(train & test):
         yield Fault(schema.DATASET_FILE, f"patient {patient} is in the training set and in the test set")
 
 
 def _omissions(data: DataSet, rows: Sequence[ImageRow]) -> Iterator[Fault]:
-    """What the set lacks must be named, once, and add up."""
+    """Compares `rejected.jsonl` with the rows of `dataset.csv` and the counts in the manifest."""
     try:
         omissions = data.read_omissions()
     except InputError as error:
-        yield Fault(schema.OMISSIONS_FILE, f"nothing can be compared with it: {error}")
+        yield Fault(schema.OMISSIONS_FILE, f"cannot be compared with other files: {error}")
         return
     counted = collections.Counter(omission.kind for omission in omissions)
     for kind in (schema.REJECTED, schema.EXCLUDED):
         expected = data.manifest["mammograms"][kind]
         if counted[kind] != expected:
-            yield Fault(schema.OMISSIONS_FILE, f"has {counted[kind]:,} {kind}; the manifest says {expected:,}")
+            yield Fault(
+                schema.OMISSIONS_FILE, f"has {counted[kind]:,} {kind}; expected {expected:,}, as in the manifest"
+            )
     for mammogram_id in sorted({row.mammogram_id for row in rows} & {omission.mammogram_id for omission in omissions}):
-        yield Fault(schema.OMISSIONS_FILE, f"{mammogram_id} is listed there and is in the data set, too")
+        yield Fault(schema.OMISSIONS_FILE, f"lists {mammogram_id}, which is in the data set")
     named, accounted = data.manifest["mammograms"]["named"], len(rows) + len(omissions)
     if named != accounted:
-        yield Fault(schema.OMISSIONS_FILE, f"{accounted:,} mammograms are images or omissions; {named:,} were named")
+        yield Fault(
+            schema.OMISSIONS_FILE,
+            f"{accounted:,} mammograms are images or omissions; expected {named:,}, as in the case descriptions",
+        )

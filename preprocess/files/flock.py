@@ -1,4 +1,4 @@
-"""A lock file on a local disk, held with flock: the system releases it when the process ends, in whatever way."""
+"""A lock file on a local disk, held with flock: the system releases it when the process ends or is killed."""
 
 import fcntl
 import os
@@ -38,5 +38,5 @@ def hold_file(path: str) -> Iterator[str]:
         os.pwrite(descriptor, describe_holder(""), 0)
         yield ""
     finally:
-        local.delete(path)  # before the lock is released, so that nobody locks a file that is about to be deleted
+        local.delete(path)  # before the lock is released, so that no process locks a file that is about to be deleted
         os.close(descriptor)

@@ -1,6 +1,6 @@
-"""Objects in Google Cloud Storage: Google's client, with retries, CRC32C checks and errors of one line.
+"""The functions of `storage.Store` for gs:// paths, with Google's client library.
 
-The functions are those of `storage`, for gs:// paths.
+Requests are retried, whole objects are checked with CRC32C, and errors have messages of one line.
 """
 
 import fnmatch
@@ -21,8 +21,8 @@ from preprocess.runtime.errors import InputError
 SCHEME = "gs://"
 TIMEOUT = 5.0, 30.0
 """Seconds to connect, and to wait for the next bytes; well below the time for which a request is retried."""
-_SPOOL_BYTES = 32 << 20
-_LISTED = "items(name,size),nextPageToken"  # a tenth of the full answer
+_SPOOL_BYTES = 32 << 20  # larger objects are collected in a temporary file, not in memory
+_LISTED = "items(name,size),nextPageToken"  # the requested fields; without it, answers are ten times as long
 _BUCKET_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 _NO_BUCKET = "there is no bucket of this name"
 
@@ -74,13 +74,13 @@ def escapes_root(root: str, path: str) -> bool:  # noqa: ARG001
 def open_for_reading(path: str, buffer: int, whole: bool) -> BinaryIO:  # noqa: ARG001
     with translate_errors(path):
         blob = get_blob(path)
-        blob.reload(timeout=TIMEOUT, retry=RETRY)  # sets the size, and the generation that all ranges are read of
+        blob.reload(timeout=TIMEOUT, retry=RETRY)  # sets the size, and the generation from which all ranges are read
     return cast(BinaryIO, _ObjectReader(path, blob, buffer))
 
 
 @contextmanager
 def open_for_writing(path: str) -> Iterator[BinaryIO]:
-    with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as spool:  # sent when it is complete
+    with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as spool:  # is uploaded when it is complete
         yield cast(BinaryIO, spool)
         with translate_errors(path, _NO_BUCKET):
             size = spool.seek(0, os.SEEK_END)
@@ -130,7 +130,7 @@ def delete(path: str) -> None:
 
 
 class _ObjectReader(BlobReader):
-    """A seekable stream of one generation of an object, whose errors are translated."""
+    """A seekable stream of one generation of an object. Errors are converted by `translate_errors`."""
 
     def __init__(self, path: str, blob: storage.Blob, chunk_size: int):
         super().__init__(blob, chunk_size, RETRY, timeout=TIMEOUT)
@@ -149,6 +149,7 @@ def _list_blobs(path: str, prefix: str, delimiter: str | None = None) -> Iterato
 
 
 def get_blob(path: str) -> storage.Blob:
+    """Returns the client's object for a path. No request is made."""
     bucket, name = _split(path)
     return _client().bucket(bucket).blob(name)
 
@@ -157,7 +158,7 @@ def _split(path: str) -> tuple[str, str]:
     """Returns bucket and a/b of gs://bucket/a/b."""
     bucket, _, name = path.removeprefix(SCHEME).partition("/")
     if not _BUCKET_NAME.fullmatch(bucket):
-        raise InputError(f"{path}: {bucket!r} cannot be the name of a bucket; expected gs://bucket/path")
+        raise InputError(f"{path}: {bucket!r} is not a valid bucket name; expected gs://bucket/path")
     return bucket, name
 
 

@@ -1,4 +1,4 @@
-"""Converts the exceptions of Google's client libraries to errors of one line, and says what is retried."""
+"""Converts the exceptions of Google's client libraries to errors of one line, and defines what is retried."""
 
 import errno
 import os

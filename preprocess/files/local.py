@@ -1,4 +1,4 @@
-"""Files in folders of this machine."""
+"""The functions of `storage.Store` for paths on a local disk."""
 
 import errno
 import glob
@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 UNFINISHED = ".unfinished-"
+"""Prefix of the temporary name of a file that is being written."""
 
 
 def list_files(root: str) -> Iterator[tuple[str, int]]:
@@ -22,7 +23,7 @@ def list_files(root: str) -> Iterator[tuple[str, int]]:
     for folder, _, names in os.walk(root, onerror=fail):
         for name in names:
             path = f"{folder}/{name}"
-            if os.path.isfile(path):  # a broken link is no file
+            if os.path.isfile(path):  # false for a broken link
                 yield path[len(root) + 1 :], os.path.getsize(path)
 
 
@@ -41,14 +42,14 @@ def exists(path: str) -> bool:
 
 def open_for_reading(path: str, buffer: int, whole: bool) -> BinaryIO:  # noqa: ARG001
     stream = open(path, "rb")  # noqa: SIM115
-    if whole and hasattr(os, "posix_fadvise"):  # by itself the system reads some 100 KB ahead
+    if whole and hasattr(os, "posix_fadvise"):  # otherwise, the system reads only about 100 KB ahead
         os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
     return stream
 
 
 def version(path: str) -> str:
-    found = os.stat(path)
-    return f"{found.st_size} bytes of {found.st_mtime_ns}"
+    status = os.stat(path)
+    return f"{status.st_size} bytes of {status.st_mtime_ns}"
 
 
 def escapes_root(root: str, path: str) -> bool:
@@ -107,7 +108,7 @@ def delete_folder(root: str) -> None:
             shutil.rmtree(root)
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
-                raise  # else somebody else is at it, too: the workers of a run that was killed live a moment longer
+                raise  # other errors mean that another process uses the folder: workers may outlive a killed run
 
 
 def upload(source: str, target: str) -> None:

@@ -1,7 +1,7 @@
-"""Allows one run at a time in a folder; a second run ends at once and says who holds the lock.
+"""Allows one run at a time in a folder; a second run ends at once, with a message that names the holder.
 
 local folder    `.lock`, held with flock, see `flock`
-gs://           `.lock`, an object that is renewed while the run lives, see `lease`
+gs://           `.lock`, an object that the run renews until it ends, see `lease`
 """
 
 import json
@@ -46,7 +46,7 @@ def locked(root: str, option: str) -> Iterator[str]:
 
 
 def check(root: str, token: str) -> None:
-    """Makes sure that this run still holds the lock; a run that was suspended for long may have lost it.
+    """Makes sure that this run still holds the lock; a run that was suspended for a long time may have lost it.
 
     Raises:
         RunFailed: another run holds it.

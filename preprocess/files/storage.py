@@ -85,7 +85,7 @@ def list_folder(folder: str) -> list[str]:
 
 
 def match(pattern: str) -> list[str]:
-    """Lists the files that a path or glob pattern names, sorted. An existing path is never taken for a pattern."""
+    """Lists the files that a path or glob pattern names, sorted. An existing path is never interpreted as a pattern."""
     return sorted(_store(pattern).match(pattern))
 
 
@@ -97,7 +97,7 @@ def open_for_reading(path: str, buffer: int = BUFFER_BYTES, whole: bool = False)
     """Opens a seekable stream of a file's bytes. Nothing is decompressed, whatever the file is called.
 
     Args:
-        buffer: the smallest number of bytes that a store is asked for at a time.
+        buffer: the smallest number of bytes that is requested from a store at a time.
         whole: whether all of the file will be read, so that the system can read ahead.
     """
     return _store(path).open_for_reading(path, buffer, whole)

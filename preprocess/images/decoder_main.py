@@ -63,7 +63,7 @@ def _set_soft_limit(resource_number: int, value: int) -> None:
 
 
 def _address_space() -> int:
-    """Returns the bytes of address space in use; 1 GiB where the system does not tell."""
+    """Returns the bytes of address space in use; 1 GiB if the system does not provide it."""
     try:
         with open("/proc/self/statm") as statm:
             return int(statm.read().split()[0]) * resource.getpagesize()

@@ -49,7 +49,7 @@ class DecoderProcess:
     """A process that runs `preprocess.images.decoder_main`.
 
     It gets this process's module path. Its standard error is discarded, because decoders quote the content of files
-    there. It ends when this process ends, in whatever way: the connection is closed then.
+    there. It ends when this process ends or is killed, because the connection is closed then.
 
     Raises:
         RunFailed: it cannot be started.
@@ -77,7 +77,7 @@ class DecoderProcess:
         if self._receive(_START_SECONDS) != READY:
             raise RunFailed(
                 f"the process that decodes compressed films does not start ({_how_it_ended(process)}); "
-                f"`{sys.executable} -c 'import preprocess.images.decoder_main'` says why"
+                f"run `{sys.executable} -c 'import preprocess.images.decoder_main'` to see why"
             )
 
     def ask(self, task: FilmTask) -> np.ndarray | Exception:

@@ -87,7 +87,7 @@ def open_task(task: FilmTask) -> Iterator[FilmImage]:
     """Opens the film of a task.
 
     Raises:
-        RejectedFilm: the file cannot be opened, is no film, or has another size than when it was measured.
+        RejectedFilm: the file cannot be opened, is not a film, or has another size than when it was measured.
     """
     with open_film_file(task.path, "pixels", whole=task.method not in READS_FEW_ROWS) as stream:
         film = open_film(stream, task.max_pixels)

@@ -11,7 +11,7 @@ from preprocess.runtime.errors import RejectedFilm
 
 
 def open_film(stream: BinaryIO, max_pixels: int = MAX_PIXELS) -> FilmImage:
-    """Reads the header of a film and checks that the file can hold what the header promises. Nothing is decoded.
+    """Reads the header of a film and checks that the file is long enough for it. Nothing is decoded.
 
     The format is recognized by the content, not by the file name.
 
@@ -20,15 +20,17 @@ def open_film(stream: BinaryIO, max_pixels: int = MAX_PIXELS) -> FilmImage:
         max_pixels: the largest number of pixels that a film may have.
 
     Raises:
-        RejectedFilm: another format, a broken header, an image that is not one grayscale film, or a file that is too
-            short for its header.
+        RejectedFilm: the format is another one, the header is broken, the file is not a single grayscale image, or the
+            file is too short for its header.
     """
     try:
         film = _open_by_content(stream)
     except OSError as error:
         raise RejectedFilm("header", f"the file cannot be read: {error.strerror or type(error).__name__}") from error
     if max(film.height, film.width) > schema.MAX_SIDE:
-        raise RejectedFilm("header", f"{film.height} x {film.width} pixels; expected at most {schema.MAX_SIDE} a side")
+        raise RejectedFilm(
+            "header", f"{film.height} x {film.width} pixels; expected at most {schema.MAX_SIDE} on each side"
+        )
     if film.height * film.width > max_pixels:
         raise RejectedFilm(
             "header",

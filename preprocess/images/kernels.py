@@ -1,6 +1,6 @@
-"""The two loops over pixels, compiled at their first call: whoever resizes a film waits for it, and nobody else.
+"""The pixel loops of the area method of `resize`, compiled by numba when they are first called.
 
-What is compiled is kept beside this file for the next process, where that can be written.
+The compiled code is cached next to this file for later processes, if this folder is writable.
 """
 
 import os
@@ -13,7 +13,12 @@ compiled = numba.njit(nogil=True, cache=os.access(os.path.dirname(__file__), os.
 
 @compiled
 def add_rows(rows: np.ndarray, line: np.ndarray) -> None:
-    """Adds (n, W) uint16 rows to a (W,) uint32 line, in place. The only loop that looks at every pixel."""
+    """Adds rows to a line, in place. This is the only loop over all pixels of a film.
+
+    Args:
+        rows: (n, W) uint16.
+        line: (W,) uint32.
+    """
     height, width = rows.shape
     for y in range(height):
         for x in range(width):
@@ -22,13 +27,13 @@ def add_rows(rows: np.ndarray, line: np.ndarray) -> None:
 
 @compiled
 def sum_intervals(line: np.ndarray, edges: np.ndarray, into: np.ndarray) -> None:
-    """Keeps of a line what lies between edges, and the pixels that they cut.
+    """Sums the pixels of each interval of a line, and copies the pixel at each edge.
 
     Args:
         line: (W,) uint32.
-        edges: (n + 1,) int64, which pixel each edge cuts.
-        into: (2 n + 1,) int64, is overwritten: n sums of pixels, each from the one that an edge cuts to before the one
-            that the next edge cuts; then the n + 1 pixels that are cut.
+        edges: (n + 1,) int64, index of the pixel that contains each edge.
+        into: (2 n + 1,) int64, is overwritten: first the n sums of line[edges[i] : edges[i + 1]], then the n + 1 pixels
+            line[edges[i]].
     """
     count = edges.size - 1
     for number in range(count):

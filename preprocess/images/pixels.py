@@ -1,4 +1,4 @@
-"""Stored samples -> pixels on the full 16-bit range, black as 0; what every image reader ends with."""
+"""The interface of all image readers, and the scaling of stored samples to the full 16-bit range with black as 0."""
 
 import struct
 import zlib
@@ -9,18 +9,18 @@ import numpy as np
 from preprocess.contract import schema
 
 MAX_PIXELS = 100_000_000
-"""How many pixels a film may have where `--max_pixels` does not say otherwise: CBIS-DDSM's largest has 38.6 million."""
+"""Default of `--max_pixels`, the largest number of pixels of a film. The largest film of CBIS-DDSM has 38.6 million."""
 
 BROKEN_FILE = (
     ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError, RuntimeError, SyntaxError,
     TypeError, ValueError, struct.error, zlib.error,
 )  # fmt: skip
-"""What Pillow, pydicom and its plugins raise on broken files; none of them documents a narrower base class. A
-`MemoryError` is not among them: how much memory is left is not the file's fault."""
+"""The exceptions that Pillow, pydicom and its plugins raise for broken files; none of them documents a narrower base
+class. `MemoryError` is not included, because the cause may be the machine, not the file."""
 
 
 class FilmImage(Protocol):
-    """One film whose header has been read and whose pixels are read band by band.
+    """A film whose header was read and whose pixels can be read in bands of rows.
 
     Attributes:
         height, width: in pixels.
@@ -32,8 +32,10 @@ class FilmImage(Protocol):
     is_native: bool
 
     def read_rows(self, start: int, stop: int) -> np.ndarray:
-        """Rows start:stop as (stop - start, width) uint16 on the full range. Rows are asked for from top to bottom.
-        What is returned may be overwritten by the next call.
+        """Reads the rows start:stop. Calls must proceed from top to bottom.
+
+        Returns:
+            (stop - start, width) uint16 on the full range, black as 0. The next call may overwrite the array.
 
         Raises:
             RejectedFilm: the pixels cannot be read or decoded.
@@ -42,15 +44,16 @@ class FilmImage(Protocol):
 
 
 def to_full_range(samples: np.ndarray, bits: int, inverted: bool) -> np.ndarray:
-    """Scales samples of `bits` stored bits to 0..65535 and turns them so that 0 is black.
+    """Scales stored samples to 0..65535, and inverts them if their largest value is black.
 
     Args:
-        samples: (H, W) uint8 or uint16; bits above the stored ones are ignored, as DICOM says (PS3.5, 8.1.1).
-        bits: stored bits, 1 to 16. Eight bits are multiplied by 257, other depths by 65535 / (2^bits - 1), rounded.
+        samples: (H, W) uint8 or uint16; bits above the stored ones are ignored (DICOM PS3.5, 8.1.1).
+        bits: number of stored bits, 1 to 16. Samples of 8 bits are multiplied by 257, those of other depths by
+            65535 / (2^bits - 1), rounded.
         inverted: whether the largest sample is black (MONOCHROME1, WhiteIsZero).
 
     Returns:
-        (H, W) uint16; `samples` itself where nothing is to be done.
+        (H, W) uint16; `samples` itself if it needs no change.
     """
     top = (1 << bits) - 1
     if bits < 8 * samples.itemsize:

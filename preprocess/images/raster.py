@@ -1,6 +1,7 @@
-"""PNG, TIFF and JPEG films, read with Pillow: 8 or 16 bits, one gray channel.
+"""Reads PNG, TIFF and JPEG films with Pillow: 8 or 16 bits, one gray channel.
 
-A header is read by Pillow's Python code, in the worker; data are decoded by C code, which `decoding` keeps out of it.
+Pillow parses headers in Python and decodes the data in C. Headers are read in the worker, data in a decoder process,
+see `make_image`.
 """
 
 import functools
@@ -18,15 +19,17 @@ from preprocess.runtime.errors import RejectedFilm
 _BITS = {"L": 8, "RGB": 8, "I;16": 16, "I;16B": 16, "I;16L": 16}
 _END_MARK = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
 _LARGEST_RATIO = {"PNG": 1032, "JPEG": 512, "TIFF": 1032}
-"""Pixel bytes that one byte of a file can make at most: deflate codes 258 bytes in 2 bits, JPEG an 8x8 block in one."""
+"""The largest number of pixel bytes for one byte of a file: deflate can code 258 bytes in 2 bits, JPEG an 8x8 block in
+one bit."""
 _COMPRESSIONS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits")
-"""Of TIFF: lossless, and checked to their last byte. Where a JPEG is smaller than its strip, libtiff hands out the rest
-as it finds it in memory: other pixels on each run, perhaps another film's."""
-_TAIL = 65536
+"""The accepted compressions of TIFF: lossless ones, whose data must be complete. JPEG is not accepted: if a JPEG is
+smaller than its strip, libtiff fills the rest with what is in memory, which differs in each run and may be of another
+film."""
+_TAIL = 65536  # bytes at the end of a file in which its end mark is expected
 _HEADER_BYTES = 8 << 20
-_READ_COSTS = 256  # bytes that a read counts for at least: a chain of small ones takes its time, too
+_READ_COSTS = 256  # bytes that each read counts for at least, because a chain of small reads takes time, too
 _PHOTOMETRIC, _BITS_PER_SAMPLE = 262, 258
-_OFFSETS_AND_COUNTS = ((273, 279), (324, 325))  # of strips, of tiles
+_OFFSETS_AND_COUNTS = ((273, 279), (324, 325))  # TIFF tags of strips and of tiles
 _WHITE_IS_ZERO = 0
 
 
@@ -38,7 +41,7 @@ def open_raster(stream: BinaryIO, size: int) -> "RasterFilm":
         size: of the file, in bytes.
 
     Raises:
-        RejectedFilm: not one gray image of 8 or 16 bits, or a file too short for its header.
+        RejectedFilm: not a single gray image of 8 or 16 bits, or a file that is too short for its header.
     """
     _configure_pillow()
     header = _HeaderStream(stream, size)
@@ -59,17 +62,17 @@ def open_raster(stream: BinaryIO, size: int) -> "RasterFilm":
         raise RejectedFilm("header", f"a file of {frames} images; expected one")
     if image.mode not in _BITS or depth != {_BITS[image.mode]}:
         raise RejectedFilm("header", f"a {image.format} of mode {image.mode}; expected gray of 8 or 16 bits")
-    if image.info.get("compression", "raw") not in _COMPRESSIONS:
-        raise RejectedFilm("header", "a TIFF of another compression than none, LZW, deflate or PackBits")
+    if image.format == "TIFF" and image.info.get("compression", "raw") not in _COMPRESSIONS:
+        raise RejectedFilm("header", "its TIFF compression is not supported; expected none, LZW, deflate or PackBits")
     _check_length(image, stream, size, data_end)
     header.lift_limit()
-    # Pillow turns WhiteIsZero around for 8 bits, and leaves 16 bits as they are stored.
+    # Pillow inverts WhiteIsZero images of 8 bits, but not those of 16 bits.
     inverted = tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO and _BITS[image.mode] == 16
     return RasterFilm(image, inverted)
 
 
 class RasterFilm:
-    """A film in Pillow's keeping: decoded whole at the first rows that are asked for, handed out in bands."""
+    """A film that Pillow reads, see `pixels.FilmImage`. The first call of `read_rows` decodes the whole film."""
 
     is_native = False
 
@@ -80,7 +83,7 @@ class RasterFilm:
     def read_rows(self, start: int, stop: int) -> np.ndarray:
         try:
             self._image.load()
-            # np.asarray of a whole image would make two more copies of it; of a band, they are small.
+            # np.asarray makes two copies; of a band, they are small
             samples = np.asarray(self._image.crop((0, start, self.width, stop)))
         except BROKEN_FILE as error:
             reason = f"its {self._image.format} data cannot be decoded ({type(error).__name__})"
@@ -95,10 +98,10 @@ class RasterFilm:
 
 
 class _HeaderStream:
-    """A file of which a header may take so much and no more, until it is opened up for its data.
+    """A stream that limits how much is read, until `lift_limit` is called.
 
-    Without it, a TIFF directory could name the same megabytes in each of 65,535 tags, and Pillow would keep a copy for
-    every one; or a chain of directories could keep it busy for hours.
+    Without the limit, each of the 65,535 tags of a TIFF directory could refer to the same megabytes, of which Pillow
+    would keep a copy for every tag; or Pillow could read a chain of directories for hours.
     """
 
     def __init__(self, stream: BinaryIO, size: int):
@@ -107,8 +110,8 @@ class _HeaderStream:
 
     def read(self, size: int = -1) -> bytes:
         if self._left < float("inf"):
-            held = max(0, self._size - self._stream.tell())
-            size = held if size < 0 else min(size, held)
+            available = max(0, self._size - self._stream.tell())
+            size = available if size < 0 else min(size, available)
             self._left -= max(size, _READ_COSTS)
             if self._left < 0:
                 raise RejectedFilm("header", f"the image header is longer than {_HEADER_BYTES >> 20} MiB")
@@ -121,38 +124,46 @@ class _HeaderStream:
         return self._stream.tell()
 
     def fileno(self) -> int:
-        return self._stream.fileno()  # by which libtiff reads for itself
+        return self._stream.fileno()  # libtiff reads from the descriptor
 
     def lift_limit(self) -> None:
+        """Allows reads of any length, for the image data."""
         self._left = float("inf")
 
 
 @functools.cache
 def _configure_pillow() -> None:
-    """Takes the limit of size from Pillow, as `open_film` has its own, and all that it would say on standard error."""
+    """Disables Pillow's size limit, because `open_film` has one, and its messages on standard error."""
     Image.MAX_IMAGE_PIXELS = None
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module="PIL")
 
 
 def _check_length(image: Image.Image, stream: BinaryIO, size: int, data_end: int) -> None:
-    """Refuses a file that cannot hold what its header promises, as far as that shows without decoding.
+    """Rejects a file that is too short for the image in its header. Nothing is decoded.
 
     Args:
-        data_end: where its image data end, as far as the header tells.
+        size: of the file, in bytes.
+        data_end: position in the file at which the image data end, from the header; 0 if the header does not give it.
+
+    Raises:
+        RejectedFilm: the file is too short, or its end mark is missing.
     """
     width, height = image.size
-    promised = width * height * _BITS[image.mode] // 8
-    if size * _LARGEST_RATIO[image.format or ""] < promised:
+    pixel_bytes = width * height * _BITS[image.mode] // 8
+    if size * _LARGEST_RATIO[image.format or ""] < pixel_bytes:
         raise RejectedFilm(
-            "header", f"its header promises {height} x {width} pixels ({promised:,} bytes); the file holds {size:,}"
+            "header",
+            f"its header specifies {height} x {width} pixels ({pixel_bytes:,} bytes); the file has only {size:,} bytes",
         )
     if data_end > size:
-        raise RejectedFilm("header", f"its header promises image data up to byte {data_end:,}; the file holds {size:,}")
+        raise RejectedFilm(
+            "header", f"its header specifies image data up to byte {data_end:,}; the file has only {size:,} bytes"
+        )
     if mark := _END_MARK.get(image.format or ""):
         position = stream.tell()
         stream.seek(max(0, size - _TAIL), os.SEEK_SET)
         tail = stream.read(_TAIL)
         stream.seek(position)
         if mark not in tail:
-            raise RejectedFilm("header", f"the {image.format} file is cut short: its end mark is missing")
+            raise RejectedFilm("header", f"the {image.format} file is truncated: its end mark is missing")

@@ -1,7 +1,8 @@
-"""Pad a film to the canvas and resize it, in one pass over its rows and without ever making the canvas.
+"""Pads a film to the canvas and resizes it, in one pass over its rows. The padded canvas is never allocated.
 
-The padded canvas is the film with black (0) below and to the right of it. Both methods see it through `read_rows` of
-a `FilmImage`, from top to bottom, one band of rows at a time: for an uncompressed film the memory in use is that band.
+The padded canvas is the film with black (0) below and to the right of it. Both methods read the film with
+`FilmImage.read_rows`, from top to bottom, one band of rows at a time. Of an uncompressed film, only that band is in
+memory.
 """
 
 import itertools
@@ -15,12 +16,12 @@ from preprocess.runtime.errors import RejectedFilm
 
 
 def pad_and_resize(film: FilmImage, canvas: Size, size: Size, method: str) -> np.ndarray:
-    """Resizes the padded canvas of a film.
+    """Pads a film to the canvas and resizes it.
 
     Args:
         film: at most as large as the canvas.
-        canvas: (H, W) of the padded canvas.
-        size: (h, w) of the result.
+        canvas: (H, W) of the padded canvas, in pixels.
+        size: (h, w) of the result, in pixels.
         method: "area" or "nearest".
 
     Returns:
@@ -32,49 +33,59 @@ def pad_and_resize(film: FilmImage, canvas: Size, size: Size, method: str) -> np
     if film.height > canvas[0] or film.width > canvas[1]:
         raise RejectedFilm(
             "canvas",
-            f"the film is {film.height} high and {film.width} wide; the canvas is only {canvas[0]} by {canvas[1]}",
+            f"the film is {film.height} pixels high and {film.width} wide; the canvas is only {canvas[0]} high and "
+            f"{canvas[1]} wide",
         )
     return METHODS[method](film, canvas, size)
 
 
 def area(film: FilmImage, canvas: Size, size: Size) -> np.ndarray:
-    """Every output pixel is the mean of its rectangle of the canvas, to the nearest integer, halves up.
+    """Computes each output pixel as the mean of its rectangle of the canvas, rounded to the nearest integer, halves up.
 
-    A rectangle's edges cut through source pixels, which then count by the fraction inside. All sums are integers: a
-    source pixel is `h` by `w` units, a rectangle `H` by `W` units, so every overlap is whole, and the result is exact.
+    A source pixel that an edge of the rectangle cuts is weighted by the fraction inside. The result is exact, because
+    all sums are integers: lengths are counted in units, with h x w units to a source pixel and H x W units to a
+    rectangle, so every overlap is a whole number of units.
 
-    Of the rows between two edges, and of the row that an edge cuts, only what the sums along them need is kept. The sum
-    of rows fits uint32, as no film has more than 65,535 rows; everything later is int64.
+    The edges between output rows divide the canvas into h intervals of rows. For each interval, its rows are added up;
+    for each edge, the row that it cuts is read. Both are reduced by `sum_intervals` to 2 w + 1 numbers, the only ones
+    that are kept. A sum of rows fits uint32, because no film has more than 65,535 rows; all later sums are int64.
 
-    Args and returns: as `pad_and_resize`, (H, W) canvas -> (h, w) uint16.
+    Args:
+        film, canvas, size: see `pad_and_resize`.
+
+    Returns:
+        (h, w) uint16.
     """
-    from preprocess.images.kernels import (  # slow to import; most who import this module resize nothing
-        add_rows,
-        sum_intervals,
-    )
+    from preprocess.images.kernels import add_rows, sum_intervals  # slow; only needed when a film is resized
 
     rows, columns = Edges(canvas[0], size[0], film.height), Edges(canvas[1], size[1], film.width)
-    between, cut = (np.zeros((count, 2 * size[1] + 1), np.int64) for count in (size[0], size[0] + 1))
-    line = np.zeros(film.width + 1, np.uint32)  # its last pixel is the black beside the film
+    row_sums, cut_rows = (np.zeros((count, 2 * size[1] + 1), np.int64) for count in (size[0], size[0] + 1))
+    line = np.zeros(film.width + 1, np.uint32)  # the last pixel is black, as right of the film
     for y, (start, stop) in enumerate(itertools.pairwise(rows.pixel.tolist())):
         if start < film.height:
             band = film.read_rows(start, max(stop, start + 1))
             line[:-1] = band[0]
-            sum_intervals(line, columns.pixel, cut[y])
+            sum_intervals(line, columns.pixel, cut_rows[y])
             if start < stop:
                 add_rows(band[1:], line[:-1])
-                sum_intervals(line, columns.pixel, between[y])
-    sums = rows.sums(np.hstack([columns.sums(between).T, columns.sums(cut).T])).T
-    whole = canvas[0] * canvas[1]
-    return ((2 * sums + whole) // (2 * whole)).astype(np.uint16)
+                sum_intervals(line, columns.pixel, row_sums[y])
+    sums = rows.sums(np.hstack([columns.sums(row_sums).T, columns.sums(cut_rows).T])).T
+    units = canvas[0] * canvas[1]
+    return ((2 * sums + units) // (2 * units)).astype(np.uint16)
 
 
 class Edges:
-    """The edges of `out` equal intervals on an axis of `length` pixels, of which a film covers the first `film`.
+    """The edges of the equal intervals into which an axis of the canvas is divided.
+
+    Args:
+        length: of the canvas, in pixels.
+        out: number of intervals.
+        film: length of the film in pixels; it covers the first pixels of the canvas.
 
     Attributes:
-        pixel: (out + 1,) int64, which pixel an edge cuts or lies before; beyond the film, the first pixel there.
-        part: (out + 1,) int64, how much of that pixel lies before the edge, in units: a pixel is `out` of them.
+        pixel: (out + 1,) int64, index of the pixel that contains the edge; at most `film`, the first black pixel.
+        part: (out + 1,) int64, the part of that pixel before the edge, in units; a pixel has `out` units. It is 0 if
+            the edge is at the beginning of the pixel.
     """
 
     def __init__(self, length: int, out: int, film: int):
@@ -83,19 +94,31 @@ class Edges:
         self._out = out
 
     def sums(self, sums: np.ndarray) -> np.ndarray:
-        """(n, 2 out + 1) int64, see `kernels.sum_intervals` -> (n, out) int64, the sums of the intervals, in units."""
-        between, cut = sums[:, : self._out], sums[:, self._out :]
-        return self._out * between + np.diff(cut * self.part)
+        """Computes the sums of the intervals from the numbers that `kernels.sum_intervals` writes.
+
+        These count the pixel at the first edge of an interval as a whole, and that at the second edge not at all. Here
+        the part before the first edge is subtracted, and the part before the second edge is added.
+
+        Args:
+            sums: (n, 2 out + 1) int64.
+
+        Returns:
+            (n, out) int64, in units.
+        """
+        interval_sums, edge_pixels = sums[:, : self._out], sums[:, self._out :]
+        return self._out * interval_sums + np.diff(edge_pixels * self.part)
 
 
 def nearest(film: FilmImage, canvas: Size, size: Size) -> np.ndarray:
-    """Bit for bit what Pillow's NEAREST resize gives on the padded canvas; reads only the rows that it takes.
+    """Takes one source pixel for each output pixel, the same one as Pillow's NEAREST resize of the padded canvas.
 
-    Pillow itself tells which row and column it takes, by resizing a line of their numbers in the canvas's own mode,
-    I;16. (In mode I it adds up its steps instead of multiplying them, and may differ where a position is a whole
-    number.)
+    Only the rows that contain such a pixel are read.
 
-    Args and returns: as `pad_and_resize`, (H, W) canvas -> (h, w) uint16.
+    Args:
+        film, canvas, size: see `pad_and_resize`.
+
+    Returns:
+        (h, w) uint16.
     """
     rows, columns = (_nearest_indices(*lengths) for lengths in zip(canvas, size, strict=True))
     result = np.zeros(size, np.uint16)
@@ -108,10 +131,22 @@ def nearest(film: FilmImage, canvas: Size, size: Size) -> np.ndarray:
 
 METHODS = {"area": area, "nearest": nearest}
 READS_FEW_ROWS = frozenset(("nearest",))
-"""Those that leave most rows of a film unread."""
+"""The methods that read a small part of a film's rows."""
 
 
 def _nearest_indices(length: int, out: int) -> np.ndarray:
-    """(out,) int64: which of `length` samples Pillow's NEAREST takes for each of `out`."""
+    """Returns the index of the pixel that Pillow's NEAREST takes for each output pixel.
+
+    The indices are obtained from Pillow, by resizing the numbers 0 to length - 1 in the mode of the canvas, I;16. In
+    mode I, Pillow adds up its steps instead of multiplying them, and may take another pixel where a position is a whole
+    number.
+
+    Args:
+        length: number of source pixels.
+        out: number of output pixels.
+
+    Returns:
+        (out,) int64, from 0 to length - 1.
+    """
     line = Image.fromarray(np.arange(length, dtype=np.uint16)[None])
     return np.asarray(line.resize((out, 1), Image.Resampling.NEAREST))[0].astype(np.int64)

@@ -26,9 +26,8 @@ from preprocess.dataset.record_parts import RecordPart
 from preprocess.job import films
 from preprocess.runtime.errors import RejectedFilm
 
-atexit.register(
-    gc.freeze
-)  # else the last garbage collection of a worker, for which the job waits, takes up to a second
+# Otherwise the last garbage collection of a worker takes up to a second, for which the job waits.
+atexit.register(gc.freeze)
 
 KEPT, OMITTED = "kept", "omitted"
 Omitted: TypeAlias = TaggedOutput[Literal["omitted"], Omission]
@@ -36,7 +35,12 @@ Omitted: TypeAlias = TaggedOutput[Literal["omitted"], Omission]
 
 @dataclasses.dataclass
 class MeasureFilms(beam.PTransform):
-    """Film -> (kept: MeasuredFilm, omitted: Omission), from the header only."""
+    """Film -> (kept: MeasuredFilm, omitted: Omission). Reads only the header of each film.
+
+    Attributes:
+        input_root: a folder or gs:// prefix.
+        max_pixels: the largest number of pixels that a film may have.
+    """
 
     input_root: str
     max_pixels: int
@@ -51,7 +55,7 @@ class MeasureFilms(beam.PTransform):
 
 @dataclasses.dataclass
 class LargestSize(beam.PTransform):
-    """MeasuredFilm -> one Size, the largest height and the largest width; (0, 0) without films."""
+    """MeasuredFilm -> one Size, the largest height and the largest width of all films; (0, 0) if there are none."""
 
     def expand(self, pcoll):
         return pcoll | "Size" >> beam.Map(_size) | "Largest" >> beam.CombineGlobally(_largest)
@@ -59,9 +63,10 @@ class LargestSize(beam.PTransform):
 
 @dataclasses.dataclass
 class PrepareImages(beam.PTransform):
-    """MeasuredFilm -> (kept: PreparedImage, omitted: Omission), one film at a time.
+    """MeasuredFilm -> (kept: PreparedImage, omitted: Omission). Stages the PNG of each image.
 
     Attributes:
+        recipe: of the data set.
         canvas: a PCollection of one Size.
     """
 
@@ -79,9 +84,10 @@ class PrepareImages(beam.PTransform):
 
 @dataclasses.dataclass
 class WriteDataset(beam.PTransform):
-    """PreparedImage -> one JobResult, after the data set is published or refused.
+    """PreparedImage -> one JobResult. Writes the records and publishes the data set, unless too many were rejected.
 
     Attributes:
+        recipe: of the data set.
         omissions: a PCollection of all omissions.
         canvas: a PCollection of one Size.
     """
@@ -136,6 +142,7 @@ def _largest(sizes: Iterable[Size]) -> Size:
 
 
 def _split_into_parts(_, images, omissions, recipe: Recipe) -> Iterator[RecordPart]:
+    """Yields the parts of the records; none if the data set may not be published."""
     if not assemble.check_rejection_rate(images, omissions, recipe).refusal:
         yield from record_parts.split_into_parts(images, recipe)
 

@@ -80,5 +80,5 @@ def exit_process(status: int) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
-    gc.freeze()  # else a last garbage collection of all imported modules takes up to a second
+    gc.freeze()  # otherwise a last garbage collection of all imported modules takes up to a second
     sys.exit(status)

@@ -1,7 +1,7 @@
 """Progress output of a command: lines, and on a terminal also progress bars below them.
 
-Lines go to standard output, warnings to standard error. If the output is no terminal, a line every half minute replaces
-the progress bar.
+Lines go to standard output, warnings to standard error. If the output is not a terminal, a line every half minute
+replaces the progress bar.
 """
 
 import sys
@@ -81,7 +81,7 @@ class Log:
     def watch(self, stage: str, total: int, count: Callable[[], int], interval: float = 1.0) -> Iterator["Bar"]:
         """Shows a bar whose position a thread gets from `count` every `interval` seconds.
 
-        The bar never moves back, even if a later stage moves what is counted elsewhere.
+        The bar never moves back, even if a later stage moves the counted files elsewhere.
         """
         ended = threading.Event()
 

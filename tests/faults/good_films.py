@@ -1,4 +1,4 @@
-"""Small films of every format and encoding: what the mutations start from. Name -> the file's bytes."""
+"""Small intact films of every format and encoding, for mutations."""
 
 import io
 
@@ -12,18 +12,18 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000
 from tests.preprocess.images.test_formats import plain_tiff
 from tests.support.films import random_film, write_dicom
 
-HEIGHT, WIDTH = 40, 34  # JPEG 2000 wants 32 at least
+HEIGHT, WIDTH = 40, 34  # the JPEG 2000 encoder needs at least 32
 
 
 def samples(dtype=np.uint16):
-    """(40, 34), half of it smooth, so that compression has something to do."""
+    """Returns (40, 34) samples; one half is smooth, so that it can be compressed."""
     pixels = random_film(31, HEIGHT, WIDTH, dtype)
     pixels[:, : WIDTH // 2] = np.arange(HEIGHT)[:, None] * (6 if dtype == np.uint8 else 1600)
     return pixels
 
 
 def write_good_films(folder):
-    """Writes one file of each kind and returns them as name -> bytes."""
+    """Returns {name: bytes of the file} with one film of each kind. `folder` is used for temporary files."""
     films = {}
     for name, syntax, dtype, header in (
         ("explicit", ExplicitVRLittleEndian, np.uint16, {}),
@@ -59,6 +59,7 @@ def write_good_films(folder):
 
 
 def image(dtype, **options):
+    """Returns the bytes of an image file. options: of Image.save."""
     data = io.BytesIO()
     Image.fromarray(samples(dtype)).save(data, **options)
     return data.getvalue()
@@ -72,7 +73,7 @@ def png_text():
 
 
 def nested(depth):
-    """A sequence in a sequence, `depth` deep, written without lengths."""
+    """Returns a sequence that contains `depth` more sequences, each in the one before, without lengths."""
     item = Dataset()
     item.StudyDescription = "deep"
     if depth:
@@ -89,7 +90,7 @@ def compressed(folder, syntax):
 
 
 def in_fragments(folder):
-    """RLE in several fragments, without an offset table."""
+    """Returns a DICOM file with RLE pixel data in three fragments, without an offset table."""
     dataset = pydicom.dcmread(write_dicom(folder / "x.dcm", samples(), RLELossless))
     (frame,) = pydicom.encaps.generate_frames(dataset.PixelData, number_of_frames=1)
     dataset.PixelData = pydicom.encaps.encapsulate([frame], fragments_per_frame=3, has_bot=False)
@@ -98,7 +99,7 @@ def in_fragments(folder):
 
 
 def encapsulated(folder, frames, syntax=JPEGBaseline8Bit, dtype=np.uint8, has_bot=True):
-    """A DICOM whose pixel data are these codestreams, or fragments of one."""
+    """Returns a DICOM file whose pixel data are these codestreams, or fragments of one codestream."""
     dataset = pydicom.dcmread(write_dicom(folder / "x.dcm", samples(dtype)))
     dataset.file_meta.TransferSyntaxUID = syntax
     dataset.PixelData = pydicom.encaps.encapsulate(frames, has_bot=has_bot)

@@ -1,4 +1,7 @@
-"""Films made to harm their reader, and what is to become of each. New finds go here, as small as they can be made."""
+"""Films that are made to crash, block or mislead their reader, and the expected result for each.
+
+Films with which a mutation or a fuzzer finds an error are added here, as small as possible.
+"""
 
 import io
 import struct
@@ -18,10 +21,12 @@ from tests.support.films import write_dicom
 
 @dataclass(frozen=True)
 class Hostile:
-    """Attributes:
-    make: folder -> the file's bytes.
-    outcome: part of "<stage>: <reason>"; empty for a film that is read.
-    pixels: what is read, (H, W) uint16.
+    """A hostile film.
+
+    Attributes:
+        make: function (folder for temporary files) -> the file's bytes.
+        outcome: part of the expected "<stage>: <reason>" of its rejection; empty if it must be read.
+        pixels: returns the pixels that must be read, (H, W) uint16.
     """
 
     make: Callable[[Path], bytes]
@@ -40,13 +45,14 @@ def plain(folder, **header):
 
 
 def with_elements(folder, elements):
-    """A plain film with something in front of its geometry."""
+    """Returns a plain film with `elements` before the elements that give its size."""
     data = plain(folder)
     at = data.index(b"\x08\x00\x16\x00UI")
     return data[:at] + elements + data[at:]
 
 
 def without_items(data):
+    """Replaces the tags of items by another tag."""
     return data.replace(b"\xfe\xff\x00\xe0", b"\xfe\xff\x01\xe0")
 
 
@@ -60,7 +66,7 @@ ENDS = struct.pack("<HHIHHI", 0xFFFE, 0xE00D, 0, 0xFFFE, 0xE0DD, 0)
 
 
 def deflated_bomb(folder):
-    """4 GiB of nothing in 4 MB."""
+    """Returns a deflated DICOM file of 4 MB that decompresses to 4 GiB of zeros."""
     data = plain(folder)
     data = data.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.1.99\0\0")
     at = data.index(b"1.2.840.10008.1.2.1.99\0\0")
@@ -69,7 +75,7 @@ def deflated_bomb(folder):
 
 
 def deflated_zeros(mebibytes):
-    """Zeros, deflated without the work of deflating them: one block, as often as it takes."""
+    """Returns deflated zeros quickly: one compressed mebibyte, repeated."""
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
     deflate.compress(bytes(1 << 20))
     deflate.flush(zlib.Z_FULL_FLUSH)
@@ -78,18 +84,18 @@ def deflated_zeros(mebibytes):
 
 
 def zlib_zeros(mebibytes):
-    """The same as a zlib stream, with its header and its Adler-32."""
+    """Returns `deflated_zeros` as a zlib stream, with header and Adler-32."""
     return b"\x78\xda" + deflated_zeros(mebibytes) + struct.pack(">HH", (mebibytes << 20) % 65521, 1)
 
 
 def rle(folder, count, offsets, segments):
-    """A film whose RLE header says this."""
+    """Returns a film with RLE pixel data: `count` and `offsets` of the RLE header, and the bytes of the segments."""
     header = struct.pack(f"<{1 + len(offsets)}I", count, *offsets).ljust(64, b"\0")
     return encapsulated(folder, [header + segments], RLELossless, dtype=np.uint16)
 
 
 def jpeg_2000(folder, at, value):
-    """A film whose JPEG 2000 codestream has another number at `at`."""
+    """Returns a film with other bytes at position `at` of its JPEG 2000 codestream."""
     dataset = pydicom.dcmread(write_dicom(folder / "x.dcm", samples()))
     dataset.compress(JPEG2000Lossless, encoding_plugin="pylibjpeg")
     start = dataset.PixelData.index(b"\xff\x4f\xff\x51")
@@ -99,21 +105,21 @@ def jpeg_2000(folder, at, value):
 
 
 def half(folder, end=b""):
-    """A film of which half the JPEG 2000 codestream is there."""
+    """Returns a film with half of its JPEG 2000 codestream, and `end` after it."""
     dataset = pydicom.dcmread(io.BytesIO(jpeg_2000(folder, 0, b"")))
     (frame,) = pydicom.encaps.generate_frames(dataset.PixelData, number_of_frames=1)
     return encapsulated(folder, [frame[: len(frame) // 2] + end], JPEG2000Lossless, np.uint16)
 
 
 def jpeg(folder, height, width):
-    """A film whose JPEG says another size than its DICOM header."""
+    """Returns a film whose JPEG codestream gives another size than its DICOM header."""
     data = image(np.uint8, format="JPEG")
     at = data.index(b"\xff\xc0") + 5
     return encapsulated(folder, [data[:at] + struct.pack(">HH", height, width) + data[at + 4 :]], JPEGBaseline8Bit)
 
 
 def png(chunks, header=(WIDTH, HEIGHT, 16, 0, 0, 0, 0), data=None):
-    """A PNG with chunks between its header and its data."""
+    """Returns a PNG with more chunks between IHDR and IDAT. header: the values of IHDR."""
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples())
     every = [
         (b"IHDR", struct.pack(">IIBBBBB", *header)), *chunks,
@@ -125,7 +131,7 @@ def png(chunks, header=(WIDTH, HEIGHT, 16, 0, 0, 0, 0), data=None):
 
 
 def tiff(changes=(), extra=(), after=b"", following=0):
-    """A TIFF of one strip. changes: tag -> (type, count, value); extra: more entries."""
+    """Returns a TIFF of one strip. changes: tag -> (type, count, value). extra: more (tag, type, count, value)."""
     data = samples().astype("<u2").tobytes()
     entries = {
         256: (3, 1, WIDTH), 257: (3, 1, HEIGHT), 258: (3, 1, 16), 259: (3, 1, 1), 262: (3, 1, 1), 273: (4, 1, 8),
@@ -140,7 +146,7 @@ def tiff(changes=(), extra=(), after=b"", following=0):
 
 
 def tiff_chain(length):
-    """A TIFF of `length` directories."""
+    """Returns a TIFF of 1 + `length` directories."""
     start = len(tiff())
     directory = tiff()[8 + 2 * HEIGHT * WIDTH : -4]
     size = len(directory) + 4
@@ -149,29 +155,29 @@ def tiff_chain(length):
 
 
 def tiff_shared_value(tags, size):
-    """A TIFF with `tags` tags whose values are the same `size` bytes."""
+    """Returns a TIFF with `tags` more tags, whose values are all the same `size` bytes."""
     start = len(tiff(extra=[(0, 0, 0, 0)] * tags))
     return tiff(extra=[(40000 + n % 20000, 7, size, start) for n in range(tags)], after=bytes(size))
 
 
 def small_bomb():
-    """A PNG of 100 million pixels in 100 KB."""
+    """Returns a PNG of 100 million pixels in 100 KB."""
     data = io.BytesIO()
     Image.new("L", (10_000, 10_000)).save(data, format="PNG", compress_level=9)
     return data.getvalue()
 
 
-CUT_JPEG_2000 = "pixels: its JPEG 2000 Image Compression (Lossless Only) pixel data are cut short or have parts missing"
+CUT_JPEG_2000 = "pixels: its JPEG 2000 Image Compression (Lossless Only) pixel data are truncated or have parts missing"
 UNREADABLE = "header: the image header cannot be read"
 TOO_LONG = "header: the image header is longer than 8 MiB"
 
 HOSTILE = {
-    "a deflated DICOM that unfolds to 4 GiB": Hostile(deflated_bomb, "header: Deflated Explicit VR Little Endian"),
-    "a DICOM of 100,000 sequences in each other": Hostile(
+    "a deflated DICOM that decompresses to 4 GiB": Hostile(deflated_bomb, "header: Deflated Explicit VR Little Endian"),
+    "a DICOM of 100,000 nested sequences": Hostile(
         lambda d: with_elements(d, (SEQUENCE + ITEM) * 100_000 + ENDS * 100_000),
         "header: the DICOM header has more than",
     ),
-    "a DICOM of 10,000 sequences in each other": Hostile(
+    "a DICOM of 10,000 nested sequences": Hostile(
         lambda d: with_elements(d, (SEQUENCE + ITEM) * 10_000 + ENDS * 10_000)
     ),
     "a DICOM with a sequence that never ends": Hostile(
@@ -187,15 +193,15 @@ HOSTILE = {
     ),
     "a DICOM whose number of rows is a name": Hostile(
         lambda d: plain(d).replace(struct.pack("<HH2sHH", 0x28, 0x10, b"US", 2, HEIGHT), b"\x28\0\x10\0PN\6\0DOE^J."),
-        "header: the DICOM header says Rows something that is no number; expected 1 to 65535",
+        "header: DICOM attribute Rows is not a number; expected 1 to 65535",
     ),
-    "a DICOM whose pixel data have no length": Hostile(
+    "a DICOM whose pixel data have an undefined length": Hostile(
         lambda d: plain(d).replace(struct.pack("<I", 2 * HEIGHT * WIDTH), b"\xff" * 4),
-        "header: its pixel data has no length; its header promises 2,720",
+        "header: its pixel data has no length; its header specifies 2,720",
     ),
     "JPEG 2000 of 30,000 x 30,000 pixels": Hostile(
         lambda d: jpeg_2000(d, 8, struct.pack(">II", 30_000, 30_000)),
-        "header: its compressed pixel data are 30000 x 30000 pixels of 1 channels; its header says 40 x 34 of one",
+        "header: its compressed pixel data are 30000 x 30000 pixels of 1 channels; its header specifies 40 x 34 of one",
     ),
     "JPEG 2000 of 16,384 channels": Hostile(
         lambda d: jpeg_2000(d, 40, struct.pack(">H", 16_384)),
@@ -205,8 +211,8 @@ HOSTILE = {
         lambda d: jpeg_2000(d, 24, struct.pack(">II", 1, 1)),
         CUT_JPEG_2000,
     ),
-    "JPEG 2000 of half its length": Hostile(lambda d: half(d), CUT_JPEG_2000),
-    "JPEG 2000 of half its length, with an end mark": Hostile(lambda d: half(d, b"\xff\xd9"), CUT_JPEG_2000),
+    "half of a JPEG 2000 codestream": Hostile(lambda d: half(d), CUT_JPEG_2000),
+    "half of a JPEG 2000 codestream, with an end mark": Hostile(lambda d: half(d, b"\xff\xd9"), CUT_JPEG_2000),
     "JPEG 2000 without its beginning": Hostile(
         lambda d: jpeg_2000(d, 0, b"\0\0"), "header: its compressed pixel data do not begin with an image size"
     ),
@@ -225,15 +231,15 @@ HOSTILE = {
     "RLE whose offsets go backwards": Hostile(
         lambda d: rle(d, 2, [500, 64], b"\x81\0" * 450), "pixels: its RLE pixel data cannot be decoded"
     ),
-    "RLE of a thousand times the pixels": Hostile(
+    "RLE with a thousand times the pixels": Hostile(
         lambda d: rle(d, 2, [64, 64 + 64_000], b"\x81\7" * 64_000), pixels=sevens
     ),
-    "RLE with a run that crosses rows, and too much of it": Hostile(
+    "RLE with runs that cross rows, and too many pixels": Hostile(
         lambda d: rle(d, 2, [64, 64 + 400], (b"\x81\7" * 200) * 2), pixels=sevens
     ),
     "a DICOM whose transfer syntax is a name": Hostile(
         lambda d: plain(d).replace(b"1.2.840.10008.1.2.1\0", b"DOE^JANE 1956-01-01\0"),
-        "header: its transfer syntax is none that DICOM has; convert it to Explicit VR Little Endian",
+        "header: DICOM does not define its transfer syntax; convert the file to Explicit VR Little Endian",
     ),
     "RLE in 20,000 fragments": Hostile(
         lambda d: encapsulated(
@@ -254,17 +260,17 @@ HOSTILE = {
     ),
     "a PNG of 4 billion x 4 billion pixels": Hostile(
         lambda _: png([], header=(2**31 - 1, 2**31 - 1, 16, 0, 0, 0, 0)),
-        "header: its header promises 2147483647 x 2147483647",
+        "header: its header specifies 2147483647 x 2147483647",
     ),
-    "a PNG of no pixels": Hostile(lambda _: png([], header=(0, 0, 16, 0, 0, 0, 0)), "header: "),
+    "a PNG of 0 x 0 pixels": Hostile(lambda _: png([], header=(0, 0, 16, 0, 0, 0, 0)), "header: "),
     "a PNG with a thousand times the data": Hostile(
         lambda _: png([], data=b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples()) + bytes(1 << 20))
     ),
     "a PNG with too little data": Hostile(lambda _: png([], data=bytes(80)), "pixels: its PNG data cannot be decoded"),
-    "a PNG with a text that unfolds to 1 GB": Hostile(
+    "a PNG with a text that decompresses to 1 GiB": Hostile(
         lambda _: png([(b"zTXt", b"key\0\0" + zlib_zeros(1024))]), UNREADABLE
     ),
-    "a PNG with a profile that unfolds to 100 MB": Hostile(
+    "a PNG with a profile that decompresses to 100 MiB": Hostile(
         lambda _: png([(b"iCCP", b"key\0\0" + zlib_zeros(100))]),
         UNREADABLE,
     ),
@@ -272,18 +278,18 @@ HOSTILE = {
     "a PNG with 200,000 chunks": Hostile(lambda _: png([(b"prVt", b"")] * 200_000), TOO_LONG),
     "a TIFF of 20,000 tags that share a megabyte": Hostile(lambda _: tiff_shared_value(20_000, 1 << 20), TOO_LONG),
     "a TIFF of 20,000 directories": Hostile(lambda _: tiff_chain(20_000), TOO_LONG),
-    "a TIFF of directories in a circle": Hostile(lambda _: tiff(following=8 + 2 * HEIGHT * WIDTH)),
+    "a TIFF whose directories form a loop": Hostile(lambda _: tiff(following=8 + 2 * HEIGHT * WIDTH)),
     "a TIFF of 4 billion bits a sample": Hostile(lambda _: tiff({258: (4, 1, 2**32 - 1)}), UNREADABLE),
     "a TIFF whose depth is a text": Hostile(lambda _: tiff({258: (2, 4, 0x41414141)}), "header: "),
     "a TIFF whose offsets are a text": Hostile(lambda _: tiff({273: (2, 4, 0x41414141)}), "header: "),
     "a TIFF whose offsets are fractions": Hostile(lambda _: tiff({273: (5, 1, 8)}), "header: "),
-    "a TIFF whose counts are no numbers": Hostile(lambda _: tiff({279: (11, 1, 0x7FC00000)}), "header: "),
+    "a TIFF whose byte counts are floats": Hostile(lambda _: tiff({279: (11, 1, 0x7FC00000)}), "header: "),
     "a TIFF whose strip lies beyond its end": Hostile(
-        lambda _: tiff({273: (4, 1, 2**31)}), "header: its header promises image data up to byte 2,147,486,368"
+        lambda _: tiff({273: (4, 1, 2**31)}), "header: its header specifies image data up to byte 2,147,486,368"
     ),
     "a TIFF of 4 billion rows a strip": Hostile(lambda _: tiff({278: (4, 1, 2**32 - 1)})),
-    "a TIFF of JPEGs, the rest of which libtiff takes from memory": Hostile(
-        lambda _: image(np.uint8, format="TIFF", compression="jpeg"), "header: a TIFF of another compression than none"
+    "a TIFF with JPEG compression, where libtiff fills missing pixels with other memory": Hostile(
+        lambda _: image(np.uint8, format="TIFF", compression="jpeg"), "header: its TIFF compression is not supported"
     ),
     "a JPEG that ends in the middle of a segment": Hostile(
         lambda _: image(np.uint8, format="JPEG")[:200] + b"\xff\xd9", "header: "

@@ -1,4 +1,4 @@
-"""Breaks files: at any byte, and where their formats keep lengths, types, offsets and counts."""
+"""Damages files at random: at any byte, and at the lengths, types, offsets and counts of their formats."""
 
 import struct
 import zlib
@@ -12,7 +12,7 @@ WITHOUT_LENGTH = 0xFFFFFFFF
 
 
 def mutate(data, rng, others):
-    """One to four changes to a file; `others` are files to take pieces from."""
+    """Returns a file with one to four random changes. others: files from which pieces are taken."""
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
         structured = next((change for magic, change in STRUCTURED if data[magic[0] :].startswith(magic[1])), None)
         change = structured if structured and rng.random() < 0.7 else anywhere
@@ -21,6 +21,7 @@ def mutate(data, rng, others):
 
 
 def anywhere(data, rng):
+    """Changes, inserts, removes or repeats bytes at any position."""
     if not data:
         return rng.randbytes(4)
     at = rng.randrange(len(data))
@@ -40,12 +41,13 @@ def anywhere(data, rng):
 
 
 def spliced(data, rng, others):
+    """Joins the beginning of a file and the end of another one."""
     other = rng.choice(others)
     return data[: rng.randrange(len(data) + 1)] + other[rng.randrange(len(other)) :]
 
 
 def dicom(data, rng):
-    """An element's tag, VR, length or value; a new element; or the fragments and RLE segments."""
+    """Changes an element's tag, VR, length or value, removes, repeats or adds an element, or calls `fragments`."""
     if rng.random() < 0.3:
         return fragments(data, rng)
     elements = list(explicit_elements(data))
@@ -70,7 +72,7 @@ def dicom(data, rng):
 
 
 def explicit_elements(data):
-    """(start, bytes before the value, length) of every element of an Explicit VR file up to what makes no sense."""
+    """Yields (start, bytes before the value, length) of elements of Explicit VR, up to the first invalid one."""
     at = 132
     while at + 8 <= len(data):
         long = data[at + 4 : at + 6] in (b"OB", b"OW", b"SQ", b"UN", b"UT", b"UC", b"UR")
@@ -85,7 +87,7 @@ def explicit_elements(data):
 
 
 def new_element(rng):
-    """Sequences of any depth, with and without lengths, closed or not; unknown, private and very long elements."""
+    """Returns a nested sequence, with or without its end, or an element that is unknown, private or too long."""
     depth = rng.choice((1, 2, 30, 2000))
     item = struct.pack("<HHI", 0xFFFE, 0xE000, WITHOUT_LENGTH)
     opened = struct.pack("<HH2sHI", 8, 0x1115, rng.choice((b"SQ", b"UN")), 0, WITHOUT_LENGTH) + item
@@ -102,7 +104,7 @@ def new_element(rng):
 
 
 def fragments(data, rng):
-    """An item's length, an RLE header's count or offset, or a run in it; items that are new, doubled or gone."""
+    """Changes an item's length, a number of an RLE header or a byte of a run, or adds, repeats or removes items."""
     items = [at for at in range(len(data)) if data.startswith(b"\xfe\xff\x00\xe0", at)]
     if not items:
         return anywhere(data, rng)
@@ -121,7 +123,7 @@ def fragments(data, rng):
 
 
 def png(data, rng):
-    """A chunk's type, length or data, its checksum made right again; new chunks, doubled ones, another order."""
+    """Changes a chunk's type or data, adds, repeats, removes or reorders chunks. Most checksums are correct."""
     chunks, at = [], 8
     while at + 12 <= len(data):
         length = struct.unpack(">I", data[at : at + 4])[0]
@@ -167,7 +169,7 @@ def new_chunk(rng):
 
 
 def tiff(data, rng):
-    """An entry of the first directory: its tag, type, count or value; the chain of directories."""
+    """Changes tag, type, count or value of an entry of the first directory, or the offsets of directories."""
     order = "<" if data.startswith(b"II") else ">"
     start = struct.unpack(order + "I", data[4:8].ljust(4, b"\0"))[0]
     if start + 2 > len(data):
@@ -190,7 +192,7 @@ def tiff(data, rng):
 
 
 def jpeg(data, rng):
-    """A segment's marker, length or content; doubled segments, others in their place, new ones."""
+    """Changes a segment's marker, length or content, or adds, repeats, removes or reorders segments."""
     segments, at = [], 2
     while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
         length = struct.unpack(">H", data[at + 2 : at + 4])[0]

@@ -1,4 +1,4 @@
-"""What pydicom and Pillow themselves see in a file, in a process of its own: they are not to be trusted, either."""
+"""Reads films with pydicom and Pillow alone, in another process, because damaged files can crash them too."""
 
 import concurrent.futures
 import io
@@ -8,11 +8,11 @@ from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 
-LARGEST = 100_000  # pixels; a larger mutant is not worth the time
+LARGEST = 100_000  # pixels; larger films are not compared, which would take too long
 
 
 def references(files):
-    """For each file's bytes: (H, W) uint16 on the full range, or None where pydicom and Pillow make nothing of it."""
+    """Yields for each file's bytes (H, W) uint16 on the full range; None if pydicom or Pillow cannot read it."""
     pool = concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
     for data in files:
         try:
@@ -27,7 +27,7 @@ def reference(data):
     with warnings.catch_warnings(action="ignore"):
         try:
             return by_pydicom(data) if data[128:132] == b"DICM" else by_pillow(data)
-        except Exception:  # noqa: BLE001  # whatever a broken file makes of somebody else's reader
+        except Exception:  # noqa: BLE001  # damaged files raise many types
             return None
 
 
@@ -35,7 +35,7 @@ def by_pydicom(data):
     import pydicom
 
     if data.count(b"\xe0\x7f\x10\0") > 1:
-        return None  # DICOM allows no element twice; this project reads the first one, pydicom the last
+        return None  # two elements, which DICOM forbids: this project reads the first one, pydicom the last
     dataset = pydicom.dcmread(io.BytesIO(data))
     if dataset.Rows * dataset.Columns > LARGEST:
         return None

@@ -1,4 +1,7 @@
-"""The smallest images that the network takes, so that a checkpoint is one megabyte and a run takes seconds."""
+"""Trains models on images of 4 x 4 pixels, the smallest that the network accepts.
+
+A checkpoint has one megabyte, and a run takes seconds.
+"""
 
 import os
 import subprocess
@@ -30,12 +33,12 @@ def command(data, model_dir, steps=STEPS, *flags):
 
 
 def environment_of(**variables):
-    """This environment without the log level that TensorFlow was given here: set by a user, it lets everything out."""
+    """Returns this process's environment with `variables`, and without TensorFlow's log level, which is set here."""
     return {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"} | variables
 
 
 def run(*words, environment=None):
-    """Runs a command as a process of its own; returns its status, standard output and standard error."""
+    """Runs a command; returns its exit status, standard output and standard error."""
     ran = subprocess.run(
         list(map(str, words)), cwd=ROOT, env=environment_of(**(environment or {})), capture_output=True, text=True,
         check=False,
@@ -44,7 +47,7 @@ def run(*words, environment=None):
 
 
 def content(folder):
-    """Every file below a folder: path -> bytes."""
+    """Returns {path below the folder: bytes} of every file."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -52,9 +55,9 @@ def names_in(folder):
     return {path.name for path in folder.iterdir()}
 
 
-def assert_ends_alike(found, expected):
-    """The same tables and the same checkpoints, byte for byte, and no file that the other has not."""
-    assert names_in(found) == names_in(expected)
+def assert_same_model(model_dir, expected):
+    """Asserts that two model folders have the same file names, and the same bytes in all tables and checkpoints."""
+    assert names_in(model_dir) == names_in(expected)
     for path in expected.iterdir():
         if path.name in FINAL or "ckpt" in path.name:
-            assert (found / path.name).read_bytes() == path.read_bytes(), path.name
+            assert (model_dir / path.name).read_bytes() == path.read_bytes(), path.name

@@ -1,4 +1,4 @@
-"""Thousands of broken case descriptions: the run does not start and says why, or the rows that are broken are named."""
+"""Damaged case descriptions: each is read, or the run ends before it starts, or the damaged rows are listed."""
 
 import collections
 import csv
@@ -34,22 +34,22 @@ PIECES = (b'"', b'""', b",", b"\n", b"\r", b"\0", b"\xff", b"\xef\xbb\xbf", b"\x
 
 
 def text_of(table, **dialect):
+    """Returns a table as the text of a CSV file."""
     text = io.StringIO()
     csv.writer(text, **dialect).writerows(table)
     return text.getvalue()
 
 
 def mammograms_in(path, data):
-    """The mammograms of a file, or None where it ends the run; what is said of either is one printable line."""
+    """Returns the mammograms of a CSV file; None if it ends the run. Every message must be one printable line."""
     path.write_bytes(data)
+    message = None
     try:
         mammograms = group_by_mammogram(read_descriptions([str(path)], schema.TRAIN))
     except InputError as error:
-        said = str(error)
-    else:
-        said = ""
-    if said:
-        assert LINE.fullmatch(said), said
+        message = str(error)
+    if message is not None:
+        assert LINE.fullmatch(message), message
         return None
     assert mammograms
     for m in mammograms:
@@ -58,7 +58,9 @@ def mammograms_in(path, data):
         else:
             assert NAME.fullmatch(m.mammogram_id)
             assert NAME.fullmatch(m.patient)
-            assert (m.density in "1234", m.side in schema.SIDES, m.view in schema.VIEWS) == (True, True, True)
+            assert m.density in ("1", "2", "3", "4")
+            assert m.side in schema.SIDES
+            assert m.view in schema.VIEWS
             assert len(m.uids) == 2
     assert len({m.mammogram_id for m in mammograms}) == len(mammograms)
     return mammograms
@@ -73,7 +75,7 @@ def mutate_bytes(data, rng):
     return data
 
 
-def test_bytes_changed_anywhere(rng, full, tmp_path):
+def test_files_with_changed_bytes(rng, full, tmp_path):
     whole = text_of(TABLE).encode()
     outcomes = collections.Counter()
     for _ in range(8000 if full else 2000):
@@ -83,8 +85,8 @@ def test_bytes_changed_anywhere(rng, full, tmp_path):
     assert set(outcomes) == {"no run", "faults", "read"}
 
 
-def test_a_broken_cell_costs_its_own_mammogram(rng, full, tmp_path):
-    """Whatever stands in a cell, properly quoted: the other mammograms are as they were."""
+def test_a_damaged_cell_changes_only_its_own_mammogram(rng, full, tmp_path):
+    """The cell contains any text, correctly quoted."""
     whole = {m.mammogram_id: m for m in mammograms_in(tmp_path / "x.csv", text_of(TABLE).encode())}
     outcomes = collections.Counter()
     for _ in range(4000 if full else 500):
@@ -97,9 +99,9 @@ def test_a_broken_cell_costs_its_own_mammogram(rng, full, tmp_path):
             assert max(map(len, table[row])) > csv.field_size_limit()
             outcomes["no run"] += 1
             continue
-        broken = FILMS[row - 1].mammogram_id
-        others = {m.mammogram_id: m for m in mammograms if m.mammogram_id in whole and m.mammogram_id != broken}
-        assert others == {case: m for case, m in whole.items() if case != broken}
+        damaged = FILMS[row - 1].mammogram_id
+        others = {m.mammogram_id: m for m in mammograms if m.mammogram_id in whole and m.mammogram_id != damaged}
+        assert others == {case: m for case, m in whole.items() if case != damaged}
         (own,) = [m for m in mammograms if m.mammogram_id not in others]
         outcomes["fault" if own.fault else "read"] += 1
     print(dict(outcomes))
@@ -107,14 +109,14 @@ def test_a_broken_cell_costs_its_own_mammogram(rng, full, tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_every_encoding_is_read_rightly_or_ends_the_run(encoding, tmp_path):
+def test_every_encoding_is_read_correctly_or_ends_the_run(encoding, tmp_path):
     table = [row if n == 0 else [*row[:5], "é\n"] for n, row in enumerate(TABLE)]
     mammograms = mammograms_in(tmp_path / "x.csv", text_of(table).encode(encoding))
     if encoding in ("utf-8", "utf-8-sig"):
         assert [m.mammogram_id for m in mammograms] == sorted(film.mammogram_id for film in FILMS)
         assert not any(m.fault for m in mammograms)
     else:
-        # UTF-7 is ASCII but for a cell that is not in use.
+        # In UTF-7, only the cell with é, in a column that is not read, differs from ASCII.
         assert mammograms is None or (encoding == "utf-7" and not any(m.fault for m in mammograms))
 
 
@@ -132,24 +134,23 @@ def test_every_encoding_is_read_rightly_or_ends_the_run(encoding, tmp_path):
         (text_of(TABLE).encode() + b'"a"b', "not a readable CSV file"),
         (b"\x1f\x8b\x08\0" + bytes(range(256)), "not a readable CSV file"),
     ],
-    ids=["10 MB cell", "10 MB in quotes", "100,000 other columns", "zeros", "empty lines", "empty rows", "wrong mark",
-         "cut character", "text behind a quote", "gzip"],
+    ids=["10 MB cell", "10 MB in quotes", "100,000 other columns", "zeros", "empty lines", "empty rows", "wrong BOM",
+         "cut character", "text after a quote", "gzip"],
 )  # fmt: skip
-def test_what_is_no_description_ends_the_command(data, message, tmp_path, capfd):
+def test_invalid_files_end_the_command(data, message, tmp_path, capfd):
     (tmp_path / "x.csv").write_bytes(data)
     (tmp_path / "images").mkdir()
     argv = ["--input", tmp_path / "images", "--output", tmp_path / "out"]
     argv += ["--train_csv", tmp_path / "x.csv", "--test_csv", tmp_path / "x.csv"]
     assert preprocess.main(list(map(str, argv))) == 2
-    said = capfd.readouterr()
-    (line,) = said.err.splitlines()
+    (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith(f"error: {tmp_path}/x.csv: ")
     assert message in line
     assert LINE.fullmatch(line)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_hundred_thousand_more_columns_change_nothing(tmp_path):
+def test_100000_more_columns_are_ignored(tmp_path):
     wide = [[*row, *["x"] * 100_000] for row in TABLE]
     assert mammograms_in(tmp_path / "x.csv", text_of(wide).encode()) == mammograms_in(
         tmp_path / "x.csv", text_of(TABLE).encode()

@@ -1,7 +1,7 @@
-"""A decoder that crashes, never ends or takes all memory costs its film; the run goes on to the same bytes.
+"""Decoders that crash, do not end or take all memory: the film is rejected, and the other images are the same bytes.
 
-The faults come from outside: a `sitecustomize.py` on the run's PYTHONPATH gives Pillow's PNG reader a fault for files
-that ask for it in a text chunk.
+A `sitecustomize.py` on the PYTHONPATH of the run replaces the load function of Pillow's PNG reader. It makes the fault
+that a text chunk of the file names.
 """
 
 import json
@@ -12,8 +12,11 @@ import subprocess
 import sys
 
 import pytest
-from PIL import PngImagePlugin
+from PIL import Image, PngImagePlugin
 
+from preprocess.images import decoder_process
+from preprocess.images.film_task import FilmTask
+from preprocess.runtime.errors import RejectedFilm
 from tests import ROOT
 from tests.pipelines.test_preprocess import omissions, tree
 from tests.support.films import LAYOUTS, Described, random_film, write_csv, write_image
@@ -31,14 +34,16 @@ def load(self):
     if fault == "loop":
         while True:
             pass
+    if fault == "wait":
+        signal.pause()
     if fault == "memory":
-        hoard = []
+        blocks = []
         while True:
-            hoard.append(bytes(64 << 20))
+            blocks.append(bytes(64 << 20))
     if fault == "killed once" and not os.path.exists(os.environ["KILLED"]):
         open(os.environ["KILLED"], "w").close()
         os.kill(os.getpid(), signal.SIGKILL)
-    if fault == "says":
+    if fault == "prints":
         print("DOE^JANE", flush=True)
         print("DOE^JANE", file=sys.stderr, flush=True)
         os.write(1, b"DOE^JANE")
@@ -54,17 +59,19 @@ REASONS = {
     "memory": "decoding it takes more than 1,536 MiB of memory",
     "bug": "its decoder crashed (exit status 1)",
 }
-HARMLESS = ("killed once", "says")
+HARMLESS = ("killed once", "prints")  # the film is not rejected
 GOOD = [Described(f"Calc-Training_P_{n:05d}_LEFT_CC", str(n % 4 + 1)) for n in range(1, 9)]
 TEST = [Described("Calc-Test_P_00099_LEFT_CC")]
 LAYOUT = ("as in the CSV", "converted PNG", "converted TIFF", "JPEG mirror")
 
 
 def faulty(fault):
+    """Returns the mammogram for a fault."""
     return Described(f"Calc-Training_P_{sum(map(ord, fault)):05d}_RIGHT_CC")
 
 
 def write_faulty(root, film, fault):
+    """Writes its film, a PNG with the fault in a text chunk."""
     text = PngImagePlugin.PngInfo()
     if fault:
         text.add_text("fault", fault)
@@ -72,6 +79,7 @@ def write_faulty(root, film, fault):
 
 
 def environment(root):
+    """Returns environment variables with which Pillow makes the faults."""
     (root / "site").mkdir(exist_ok=True)
     (root / "site/sitecustomize.py").write_text(SITECUSTOMIZE)
     return os.environ | {"PYTHONPATH": str(root / "site"), "KILLED": str(root / "killed")}
@@ -84,7 +92,7 @@ def run(root, csv, out, env, workers):
     return subprocess.run(list(map(str, argv)), cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
 
-def test_what_ends_a_decoder_costs_that_film(tmp_path):
+def test_films_that_end_a_decoder_are_rejected(tmp_path):
     for number, film in enumerate([*GOOD, *TEST]):
         LAYOUTS[LAYOUT[number % 4]](tmp_path / "images", film, random_film(number))
     for fault in (*REASONS, *HARMLESS):
@@ -105,11 +113,28 @@ def test_what_ends_a_decoder_costs_that_film(tmp_path):
         write_faulty(tmp_path / "images", faulty(fault), "")
     good = run(tmp_path, "good.csv", "good", os.environ, 1)
     assert good.returncode == 0, good.stderr
-    ours, theirs = tree(tmp_path / "hostile"), tree(tmp_path / "good")
+    written, expected = tree(tmp_path / "hostile"), tree(tmp_path / "good")
     for name in ("manifest.json", "rejected.jsonl"):
-        del ours[name], theirs[name]
-    assert len(ours) == len(GOOD) + len(HARMLESS) + len(TEST) + 3
-    assert ours == theirs
+        del written[name], expected[name]
+    assert len(written) == len(GOOD) + len(HARMLESS) + len(TEST) + 3
+    assert written == expected
+
+
+def test_a_decoder_that_waits_is_ended_after_a_time_limit(tmp_path, monkeypatch):
+    """It uses no CPU time, as on a stalled mount. The limit is shortened in the worker, which enforces it."""
+    for name, value in environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    path = write_faulty(tmp_path, faulty("wait"), "wait")
+    with Image.open(path) as image:
+        size = image.height, image.width
+    task = FilmTask(str(path), size, size, (8, 6), "area", 10**6)
+    assert task.wall_seconds == 240 + 10 * 9
+    monkeypatch.setattr(FilmTask, "wall_seconds", 1)
+    process = decoder_process.DecoderProcess()
+    with pytest.raises(RejectedFilm) as raised:
+        decoder_process.decode(task, process)
+    assert (raised.value.stage, raised.value.reason) == ("pixels", "reading and decoding it took more than 1 s")
+    assert process._process.returncode == -signal.SIGKILL
 
 
 DECODE = """
@@ -126,9 +151,9 @@ sys.stdin.read()
 
 
 @pytest.mark.parametrize("fault", ["", "loop"])
-def test_no_helper_outlives_a_worker_that_is_killed(fault, full, tmp_path):
+def test_a_decoder_process_ends_when_its_worker_is_killed(fault, full, tmp_path):
     if fault and not full:
-        pytest.skip("takes the 9 s that a film may take; FAULTS=full")
+        pytest.skip("takes 9 s, the time limit of a film; runs with FAULTS=full")
     film = Described("Calc-Training_P_00001_LEFT_CC")
     text = PngImagePlugin.PngInfo()
     text.add_text("fault", fault)
@@ -147,8 +172,8 @@ def test_no_helper_outlives_a_worker_that_is_killed(fault, full, tmp_path):
     os.close(decoder)
 
 
-def test_what_is_wrong_with_the_run_is_not_blamed_on_a_film(tmp_path):
-    """A store that fails in a decoder process fails in the worker; so does a process that cannot be started."""
+def test_failures_of_the_run_do_not_reject_a_film(tmp_path):
+    """A store that fails in a decoder process, or a process that does not start, raises its own error in the worker."""
     path = write_image(tmp_path / "film", random_film(7, 40, 30), format="PNG")
     program = """
 import json, sys
@@ -177,9 +202,9 @@ except errors.InputError as error:
     store += "def fail(*_):\n    raise {0}('the store is down')\nlocal.open_for_reading = fail"
     assert failure(store.format("RunFailed")) == ["RunFailed", "the store is down"]
     assert failure(store.format("InputError")) == ["InputError", "the store is down"]
-    name, words = failure("import sys\nif 'preprocess.images.decoder_main' in ' '.join(sys.orig_argv): sys.exit(3)")
+    name, message = failure("import sys\nif 'preprocess.images.decoder_main' in ' '.join(sys.orig_argv): sys.exit(3)")
     assert name == "RunFailed"
-    assert "does not start" in words
+    assert "does not start" in message
     stopped = "import os, signal\nfrom PIL import PngImagePlugin\n"
     stopped += "PngImagePlugin.PngImageFile.load = lambda self: os.kill(os.getpid(), signal.SIGTERM)"
     assert failure(stopped) == [

@@ -1,4 +1,4 @@
-"""SIGKILL at any step of a run, to its main process, a worker or all of it; then the same command once more."""
+"""SIGKILL at any step of a run, to its main process, a worker or all processes; then the same command again."""
 
 import hashlib
 import os
@@ -40,25 +40,35 @@ def start(films, out, processes, environment, *words):
 
 
 def killing(out, at, what, counts):
+    """Returns the environment variables for `killing/sitecustomize.py`."""
     return {"PYTHONPATH": str(KILLING), "KILL_BELOW": str(out), "KILL_AT": str(at), "KILL_WHAT": what,
             "KILL_COUNTS": str(counts)}  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=[1, 2])
 def whole(request, films, tmp_path_factory):
-    """What an uninterrupted run makes, and how many steps its main process and its busiest one take."""
+    """(number of workers, {name: bytes} of the output, (smallest, largest number of steps)) of an uninterrupted run.
+
+    The numbers of steps are those of its processes. With two workers, the main process takes the fewest; with one
+    worker, the smallest number is given as 0.
+    """
     root = tmp_path_factory.mktemp("whole")
     process = start(films, root / "out", request.param, killing(root / "out", 0, "self", root / "counts"))
-    said, _ = process.communicate()
-    assert process.returncode == 0, said
-    made = tree(root / "out")
-    assert sum(name.endswith(".png") for name in made) == FILMS
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    written = tree(root / "out")
+    assert sum(name.endswith(".png") for name in written) == FILMS
     counts = sorted(map(int, (root / "counts").read_text().split()))
-    return request.param, made, (counts[0] if request.param > 1 else 0, counts[-1])
+    return request.param, written, (counts[0] if request.param > 1 else 0, counts[-1])
 
 
 class Watcher(threading.Thread):
-    """Reads every file under a final name, again whenever it is another one, as long as the context is open."""
+    """Reads the published files while the context is open, each again when it was replaced.
+
+    Attributes:
+        read: how many files were read.
+        wrong: names of files that were read with wrong content.
+    """
 
     def __init__(self, out, expected):
         super().__init__()
@@ -92,58 +102,58 @@ class Watcher(threading.Thread):
 
 
 def images(out):
-    """Name without the digest -> inode, of every image that is staged or published."""
+    """Returns {name of the image: inode} of every image that is staged or published."""
     return {path.name.partition(".")[0]: path.stat().st_ino for path in out.rglob("*.png")}
 
 
 @pytest.fixture
 def moments(rng, full, whole):
-    """Steps at which to kill, and whom. In one process, worker and main are the same."""
+    """A list of (step at which to kill, what to kill). A run with one worker has one process only."""
     processes, _, (of_main, most) = whole
-    whom = ["self", "main", "all"] if processes > 1 else ["self"]
-    rng.shuffle(whom)
-    return [(rng.randint(of_main + 1, most), whom[n % len(whom)]) for n in range(20 if full else processes)]
+    kinds = ["self", "main", "all"] if processes > 1 else ["self"]
+    rng.shuffle(kinds)
+    return [(rng.randint(of_main + 1, most), kinds[n % len(kinds)]) for n in range(20 if full else processes)]
 
 
-def test_killed_and_run_again(whole, films, moments, tmp_path):
+def test_a_killed_run_is_completed_by_the_same_command(whole, films, moments, tmp_path):
     processes, expected, (of_main, _) = whole
     for number, (at, what) in enumerate(moments):
         out = tmp_path / f"out-{number}"
         with Watcher(out, expected) as watcher:
             killed = start(films, out, processes, killing(out, at, what, tmp_path / "counts"))
-            said, _ = killed.communicate()
-            while killed.returncode == 0:  # two workers share the steps otherwise each time: none of them came so far
+            output, _ = killed.communicate()
+            while killed.returncode == 0:  # two workers share the steps differently each time; neither took so many
                 shutil.rmtree(out)
                 at = of_main + 1 + (at - of_main) * 3 // 4
                 killed = start(films, out, processes, killing(out, at, what, tmp_path / "counts"))
-                said, _ = killed.communicate()
-            assert killed.returncode == (1 if what == "self" and processes > 1 else KILLED), (at, what, said)
+                output, _ = killed.communicate()
+            assert killed.returncode == (1 if what == "self" and processes > 1 else KILLED), (at, what, output)
             if killed.returncode == 1:
-                assert said.rstrip().splitlines()[-1].startswith("error: "), said
+                assert output.rstrip().splitlines()[-1].startswith("error: "), output
             done = images(out)
             again = start(films, out, processes, {})
-            said, _ = again.communicate()
-            assert again.returncode == 0, (at, what, said)
-        assert tree(out) == expected, (at, what)  # so that there is no temporary file, either
+            output, _ = again.communicate()
+            assert again.returncode == 0, (at, what, output)
+        assert tree(out) == expected, (at, what)  # there are no temporary files either
         assert watcher.wrong == []
         assert watcher.read >= len(expected)
         redone = [name for name, inode in images(out).items() if done.get(name) != inode]
         assert len(redone) <= 1.05 * (FILMS - len(done)), (at, what)
 
 
-def test_killed_while_a_data_set_is_replaced(films, rng, full, tmp_path):
-    """At any step of it: one data set or the other is there, whole, or none; and then the one that is asked for."""
+def test_a_run_that_replaces_a_data_set_is_killed(films, rng, full, tmp_path):
+    """At any step: afterwards the old data set is there, or the new one, or none, and the next run makes its own."""
     small = ["--train_per_category=1", "--test_count=1"]
     counts = tmp_path / "counts"
     run_to_end(films, tmp_path / "first", {}, *small)
-    wanted = tree(tmp_path / "first")
+    new = tree(tmp_path / "first")
     other = [*small, "--resample=nearest"]
     run_to_end(films, tmp_path / "other", {}, *other)
-    before = tree(tmp_path / "other")
+    old = tree(tmp_path / "other")
     shutil.copytree(tmp_path / "other", tmp_path / "counted")
     third = ["--train_per_category=2", "--test_count=1"]
     run_to_end(films, tmp_path / "third", {}, *third)
-    others = [(small, wanted), (other, before), (third, tree(tmp_path / "third"))]
+    others = [(small, new), (other, old), (third, tree(tmp_path / "third"))]
     run_to_end(films, tmp_path / "counted", killing(tmp_path / "counted", 0, "self", counts), *small, "--force")
     steps = range(1, int(counts.read_text()) + 1)
     for at in rng.sample(steps, 40 if full else 2):
@@ -154,25 +164,25 @@ def test_killed_while_a_data_set_is_replaced(films, rng, full, tmp_path):
         assert process.returncode == KILLED, at
         if (out / "manifest.json").exists():
             published = {name: data for name, data in tree(out).items() if not name.startswith(".")}
-            assert published in (before, wanted), at
-        words, outcome = rng.choice(others)  # the same command, that of the data set that was there, a third one
+            assert published in (old, new), at
+        words, outcome = rng.choice(others)  # the same command, that of the old data set, or a third one
         shutil.copytree(out, tmp_path / "next")
         run_to_end(films, tmp_path / "next", {}, *words, "--force")
         assert tree(tmp_path / "next") == outcome, (at, words)
         shutil.rmtree(tmp_path / "next")
         left = run_again(films, out, *other)
-        assert left in (before, wanted, {}), at  # without --force: the first one, whole, or a word that it is gone
+        assert left in (old, new, {}), at  # without --force: a whole data set, or an error
 
 
 def run_again(films, out, *words):
-    """What stands after a run without --force; nothing where it was refused."""
+    """Runs the command without --force and returns {name: bytes} of its output; {} if it ends with an error."""
     process = start(films, out, 1, {}, *words)
-    said, _ = process.communicate()
-    assert process.returncode == 0 or said.rstrip().splitlines()[-1].startswith("error: "), said
+    output, _ = process.communicate()
+    assert process.returncode == 0 or output.rstrip().splitlines()[-1].startswith("error: "), output
     return tree(out) if process.returncode == 0 else {}
 
 
 def run_to_end(films, out, environment, *words):
     process = start(films, out, 1, environment, *words)
-    said, _ = process.communicate()
-    assert process.returncode == 0, said
+    output, _ = process.communicate()
+    assert process.returncode == 0, output

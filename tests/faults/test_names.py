@@ -1,4 +1,6 @@
-"""Names are data: whatever stands in a description or names a file, it stays where it belongs and is harmless."""
+"""Hostile names in case descriptions, folders and files: nothing outside the output is changed, and all output is
+printable text in which no name is HTML, a formula or a path outside the input.
+"""
 
 import csv
 import json
@@ -32,14 +34,14 @@ def command(module, *words, **environment):
     return ran.returncode, ran.stdout + ran.stderr
 
 
-def is_harmless(said, encoding="utf-8"):
-    """Lines of printable text: nothing moves a terminal's cursor or ends a line but its end."""
-    return all(line.isprintable() for line in said.decode(encoding).split("\n"))
+def is_printable(output, encoding="utf-8"):
+    """Whether output consists of lines of printable text, without characters that control a terminal."""
+    return all(line.isprintable() for line in output.decode(encoding).split("\n"))
 
 
 @pytest.fixture
 def root(tmp_path):
-    """Films with usual names, and beside them one that no path of a description may reach."""
+    """A folder with films that have usual names, and a film outside the input root, which must not be read."""
     for number, film in enumerate([*TRAIN, *TEST]):
         as_in_csv(tmp_path / "deep/images", film, random_film(number))
     write_csv(tmp_path / "test.csv", TEST)
@@ -49,23 +51,24 @@ def root(tmp_path):
 
 def run(root, **environment):
     before = {name: data for name, data in tree(root).items() if not name.startswith("deep/out/")}
-    status, said = command(
+    status, output = command(
         "pipelines.preprocess", f"--input={root}/deep/images", f"--output={root}/deep/out", "--max_rejected=1",
         f"--train_csv={root}/train.csv", f"--test_csv={root}/test.csv", "--direct_num_workers=1", **environment,
     )  # fmt: skip
-    assert status == 0, said
+    assert status == 0, output
     after = {name: data for name, data in tree(root).items() if not name.startswith("deep/out/")}
-    assert after == before  # nothing is written outside of the output
-    return said
+    assert after == before  # nothing was written outside the output
+    return output
 
 
-def checked(root, said):
+def check_output(root, output):
+    """Checks the output of a run, its data set and the report on it; returns the output folder."""
     out = root / "deep/out"
-    assert is_harmless(said)
+    assert is_printable(output)
     for module in ("pipelines.verify", "pipelines.report"):
-        status, said = command(module, out)
-        assert status == 0, said
-        assert is_harmless(said)
+        status, output = command(module, out)
+        assert status == 0, output
+        assert is_printable(output)
     page = (out / "report.html").read_text()
     assert all(char.isprintable() or char == "\n" for char in page)
     assert "<script>alert" not in page
@@ -76,8 +79,8 @@ def checked(root, said):
     return out
 
 
-def test_names_in_a_description(root):
-    """As case, as patient, and as each part of a path: every one is named as rejected, and nothing else is touched."""
+def test_hostile_names_in_a_description(root):
+    """As mammogram ID, as patient and as each part of a path: each is listed as rejected."""
     rows = []
     for number, name in enumerate(HOSTILE):
         usual = Described(f"Calc-Training_P_{1000 + number:05d}_LEFT_CC")
@@ -86,16 +89,16 @@ def test_names_in_a_description(root):
         rows.append(["P_1", "2", "LEFT", "CC", f"A{number}/{name}/4.5.6/000000.dcm"])
         rows.append(["P_1", "2", "LEFT", "CC", f"B{number}/1.2.3/{name}/000000.dcm"])
     write_csv(root / "train.csv", [*TRAIN, *rows])
-    out = checked(root, run(root))
+    out = check_output(root, run(root))
     assert len(list((out / "small_train").iterdir())) == len(TRAIN)
-    named = {line["case"] for line in omissions(out)}
-    assert len(named) >= 3 * len(HOSTILE)
-    assert {f"A{n}" for n in range(len(HOSTILE))} <= named
+    rejected = {line["case"] for line in omissions(out)}
+    assert len(rejected) >= 3 * len(HOSTILE)
+    assert {f"A{n}" for n in range(len(HOSTILE))} <= rejected
 
 
-def test_names_of_folders_and_files(root):
-    """Films whose folders have such names are in the set, or rejected where a table could not hold the path."""
-    shown, hidden = 0, 0
+def test_hostile_names_of_folders(root):
+    """Films in folders with such names are prepared; if the name is not printable text, they are rejected."""
+    printable, unprintable = 0, 0
     films = []
     for number, name in enumerate(n for n in HOSTILE if n.strip(".") and "/" not in n and "\0" not in n):
         if len(name.encode()) > 255:
@@ -103,25 +106,25 @@ def test_names_of_folders_and_files(root):
         film = Described(f"Calc-Training_P_{1000 + number:05d}_RIGHT_CC", "3")
         as_in_csv(root / "deep/images" / name, film, random_film(number))
         films.append(film)
-        shown, hidden = shown + name.isprintable(), hidden + (not name.isprintable())
-    binary = Described("Calc-Training_P_00999_RIGHT_CC", "3")
+        printable, unprintable = printable + name.isprintable(), unprintable + (not name.isprintable())
+    not_utf8 = Described("Calc-Training_P_00999_RIGHT_CC", "3")
     os.makedirs(os.fsencode(root / "deep/images") + b"/\xff\xfe")
-    path = as_in_csv(root, binary, random_film(7))
+    path = as_in_csv(root, not_utf8, random_film(7))
     os.renames(
-        os.fsencode(path.parents[2]), os.fsencode(root / "deep/images") + b"/\xff\xfe/" + binary.mammogram_id.encode()
+        os.fsencode(path.parents[2]), os.fsencode(root / "deep/images") + b"/\xff\xfe/" + not_utf8.mammogram_id.encode()
     )
-    write_csv(root / "train.csv", [*TRAIN, *films, binary])
-    out = checked(root, run(root))
-    assert len(list((out / "small_train").iterdir())) == len(TRAIN) + shown
+    write_csv(root / "train.csv", [*TRAIN, *films, not_utf8])
+    out = check_output(root, run(root))
+    assert len(list((out / "small_train").iterdir())) == len(TRAIN) + printable
     lines = omissions(out)
-    assert len(lines) == hidden + 1
+    assert len(lines) == unprintable + 1
     assert {line["stage"] for line in lines} == {"match"}
     assert all("is not printable text; rename it" in line["reason"] for line in lines)
 
 
-def test_a_terminal_that_does_not_know_the_script(root):
+def test_a_terminal_without_the_characters_of_a_name(root):
     film = Described("Calc-Training_P_01000_RIGHT_CC", "3")
     write_csv(root / "train.csv", [*TRAIN, [film.patient, "3", "RIGHT", "CC", "乳房/1.2.3/4.5.6/000000.dcm"]])
-    said = run(root, PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
-    assert is_harmless(said, "latin-1")
+    output = run(root, PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
+    assert is_printable(output, "latin-1")
     assert json.dumps("乳房") in (root / "deep/out/rejected.jsonl").read_text()

@@ -1,7 +1,8 @@
-"""Nothing that a film's header says of a person reaches an output, a log or an error message.
+"""Personal data in the headers of films do not reach an output file, a log or an error message.
 
-Every place in a header that can hold text holds a canary, in films that are read and in films that are rejected for
-every reason there is; then the whole chain runs, and nothing it writes or says holds a canary, in any encoding.
+The test puts recognizable texts ("canaries") into every place of a header that can contain text, in films that are read
+and in films that are rejected for many different reasons. Then it runs all commands, and searches their files and
+messages for canaries in several encodings.
 """
 
 import base64
@@ -45,6 +46,7 @@ REAL_ATTRIBUTES = (
 
 
 def element(group, number, vr, text, encoding="latin-1"):
+    """Returns an element of Explicit VR Little Endian."""
     value = text if isinstance(text, bytes) else text.encode(encoding)
     value += b"\0" * (len(value) % 2)
     length = struct.pack("<HI", 0, len(value)) if vr in LONG else struct.pack("<H", len(value))
@@ -52,7 +54,7 @@ def element(group, number, vr, text, encoding="latin-1"):
 
 
 def canary_elements():
-    """Every VR that holds text, in attributes of the patient and the study, in private ones and in a sequence."""
+    """Returns elements with canaries in every VR for text: of patient and study, private ones, and in a sequence."""
     nested = element(0x0010, 0x0010, b"PN", NAME) + element(0x0040, 0xA160, b"UT", "CANARYNESTED")
     item = struct.pack("<HHI", 0xFFFE, 0xE000, len(nested)) + nested
     return b"".join((
@@ -66,13 +68,13 @@ def canary_elements():
 
 
 def in_dicom(data):
-    """A DICOM film with canaries in its preamble, its file meta information, its header and behind its pixels."""
+    """Adds canaries to a DICOM file: to its preamble, file meta information and header, and after its pixels."""
     group_length = data.index(b"\x02\0\0\0UL") + 8
     meta_end = group_length + 4 + struct.unpack("<I", data[group_length : group_length + 4])[0]
     meta = element(2, 0x16, b"AE", "CANARYAE") + element(2, 0x100, b"UI", "2.25.91703049170304")
     meta += element(2, 0x102, b"OB", "CANARYMETA")
     body = data[meta_end:]
-    if b"1.2.840.10008.1.2\0" in data[:meta_end]:  # implicit: an element has no VR
+    if b"1.2.840.10008.1.2\0" in data[:meta_end]:  # implicit VR
         added = b"".join(struct.pack("<HHI", 0x10, 0x10, len(NAME) + 1) + NAME.encode() + b" " for _ in range(2))
         trailing = b""
     else:
@@ -83,6 +85,7 @@ def in_dicom(data):
 
 
 def in_png(data):
+    """Adds canaries to a PNG, in chunks of text and Exif."""
     chunks = (
         (b"tEXt", b"Author\0CANARYCHUNK"), (b"zTXt", b"Comment\0\0" + zlib.compress(b"CANARYPACKED")),
         (b"iTXt", b"Title\0\0\0\0\0" + LATIN_NAME.encode()), (b"eXIf", exif()),
@@ -93,6 +96,7 @@ def in_png(data):
 
 
 def in_jpeg(data):
+    """Adds canaries to a JPEG, in segments of Exif, comment and Photoshop data."""
     segments = (
         (0xE1, b"Exif\0\0" + exif()),
         (0xFE, b"CANARYCOMMENT " + NAME.encode()),
@@ -103,6 +107,7 @@ def in_jpeg(data):
 
 
 def in_tiff(**options):
+    """Returns a TIFF with canaries in its tags. options: of Image.save."""
     tags = {
         270: NAME,
         271: "CANARYTAG",
@@ -124,7 +129,7 @@ def exif():
 
 
 def planted(data):
-    """The same film with canaries in its header."""
+    """Returns the film with canaries in its header; TIFF files are returned as they are."""
     if data[128:132] == b"DICM":
         return in_dicom(data)
     if data.startswith(b"\x89PNG"):
@@ -133,7 +138,7 @@ def planted(data):
 
 
 def text_tiff(tag):
-    """A TIFF that has a name where a number is due."""
+    """Returns a TIFF with a text with canaries as the value of a tag that must be a number."""
     entries = {tag: (2, 20, 0)}
     where = len(tiff(entries))
     return tiff({tag: (2, 20, where)}, after=b"CANARYDEPTH " + NAME.encode())
@@ -144,8 +149,8 @@ def replaced(data, old, new):
     return data.replace(old, new)
 
 
-def spoilt(folder):
-    """Films whose header has a canary in the very place that their rejection is about."""
+def faulty_films(folder):
+    """Yields films with a canary in the part of the header for which they are rejected."""
     rows = struct.pack("<HH2sHH", 0x28, 0x10, b"US", 2, HEIGHT)
     photometric = element(0x28, 4, b"CS", "MONOCHROME2 ")
     film = in_dicom(plain(folder))
@@ -162,7 +167,7 @@ def spoilt(folder):
         film, element(2, 0x10, b"UI", "1.2.840.10008.1.2.1"), element(2, 0x10, b"UI", "CANARYSYNTAX\\CANARYSYNTAX")
     )
     yield replaced(film, element(2, 0x10, b"UI", "1.2.840.10008.1.2.1"), element(2, 0x10, b"UI", "2.25.91703049170304"))
-    yield film[:700]  # in the middle of the header
+    yield film[:700]  # ends in the middle of the header
     yield replaced(film, rows, element(8, 5, b"CS", "CANARYCHARSET") + rows[:-1])
     png, jpeg = in_png(image(np.uint16, format="PNG")), in_jpeg(image(np.uint8, format="JPEG"))
     yield png[:-700] + bytes(700)
@@ -177,7 +182,7 @@ def spoilt(folder):
 
 
 def forms(canary):
-    """A canary as any output could hold it: as bytes, in JSON, and in base64 at each of three alignments."""
+    """Returns the byte strings as which a canary can be in an output: encoded, escaped as in JSON, and in base64."""
     plain_forms = {canary.encode(encoding) for encoding in ("utf-8", "latin-1", "utf-16-le", "utf-16-be")}
     plain_forms |= {ascii(canary)[1:-1].encode(), canary.replace("^", " ").encode(), canary.encode().hex().encode()}
     for form in list(plain_forms):
@@ -187,8 +192,8 @@ def forms(canary):
     return plain_forms
 
 
-def held(data):
-    """The canaries in a file or a message, also in what it holds in base64."""
+def canaries_in(data):
+    """Returns the canaries in the bytes of a file or message, also in data that it contains in base64."""
     unpacked = [base64.b64decode(code) for code in re.findall(rb"base64,([A-Za-z0-9+/]+={0,2})", data)]
     return {canary for canary in CANARIES if any(form in part for form in forms(canary) for part in (data, *unpacked))}
 
@@ -204,27 +209,27 @@ def run(*words):
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory):
-    """The bytes of films: those that are read, and those that are not."""
+    """(films that are read, films that are rejected), each as bytes."""
     folder = tmp_path_factory.mktemp("films")
     good = [planted(data) for name, data in write_good_films(folder).items() if not name.startswith("TIFF")]
     good += [in_tiff(), in_tiff(compression="tiff_lzw")]
     bad = [planted(film.make(folder)) for film in HOSTILE.values() if film.outcome]
-    bad += spoilt(folder)
+    bad += faulty_films(folder)
     bad += [cut for data in good for cut in (data[: len(data) // 2], data[:-60])]
     return good, bad
 
 
 @pytest.mark.parametrize("canary", CANARIES)
-def test_a_canary_would_be_found(canary):
+def test_canaries_are_found_in_all_encodings(canary):
     for encoding in ("utf-8", "latin-1", "utf-16-le", "utf-16-be"):
         for before in (b"", b"a", b"ab"):
             hidden = before + canary.encode(encoding) + b"xyz"
             for data in (hidden, base64.b64encode(hidden), b"data:image/png;base64," + base64.b64encode(hidden)):
-                assert canary in held(b"<" + data + b">")
-    assert held(b"nothing of them") == set()
+                assert canary in canaries_in(b"<" + data + b">")
+    assert canaries_in(b"nothing of them") == set()
 
 
-def test_no_canary_leaves_a_header(films, tmp_path):
+def test_no_output_contains_a_canary(films, tmp_path):
     good, bad = films
     described = [
         Described(f"Calc-Training_P_{n:05d}_{side}_CC", str(n % 4 + 1))
@@ -241,7 +246,7 @@ def test_no_canary_leaves_a_header(films, tmp_path):
     write_csv(tmp_path / "train.csv", described)
     write_csv(tmp_path / "test.csv", [test])
     planted_in = b"".join(data for data in [*good, *bad])
-    assert held(planted_in) >= set(CANARIES) - {"CANARYPACKED"}  # which is compressed
+    assert canaries_in(planted_in) >= set(CANARIES) - {"CANARYPACKED"}  # this one is compressed
 
     out = tmp_path / "out"
     argv = ["pipelines.preprocess", "--input", tmp_path / "images", "--output", out, "--max_rejected", "1"]
@@ -259,8 +264,8 @@ def test_no_canary_leaves_a_header(films, tmp_path):
     written = tree(out)
     assert {"report.html", "rejected.jsonl", "manifest.json", "dataset.csv"} < set(written)
     for name, data in written.items():
-        assert held(data) == set(), name
+        assert canaries_in(data) == set(), name
         if name.endswith(".png"):
             assert re.findall(rb"IHDR|IDAT|IEND|tEXt|zTXt|iTXt|eXIf", data) == [b"IHDR", b"IDAT", b"IEND"]
     for ran in runs:
-        assert held(ran.stdout + ran.stderr) == set()
+        assert canaries_in(ran.stdout + ran.stderr) == set()

@@ -1,4 +1,4 @@
-"""A store that fails one request in ten, in every way at random, and a run that is killed at any of its requests."""
+"""A store in which one request in ten fails at random, and runs that are killed at any of their requests."""
 
 import os
 import signal
@@ -37,14 +37,14 @@ def job(where, out, processes=1):
     return ["--input", f"{where}/images", *csvs, "--output", str(out), f"--direct_num_workers={processes}"]
 
 
-def test_one_request_in_ten_fails(films, bucket, rng, full):
-    """429, 503, broken connections, bodies cut short, and (in full) answers after five seconds: the same bytes."""
+def test_a_tenth_of_the_requests_fails(films, bucket, rng, full):
+    """With 429, 503, reset connections, truncated responses or, in the full form, a delay of five seconds."""
     root, expected = films
     store, environment = bucket
     upload(root / "images", store, "in/images/")
     upload(root / "csv", store, "in/csv/")
     faults, seen = [429, 503, RESET, CUT, LOST, *([LATE] if full else [])], []
-    late = threading.Event()  # is never set: to wait for it is to be late
+    never = threading.Event()  # is never set; waiting for it delays a request
 
     def at_random(number, method, path):
         if rng.random() >= SHARE:
@@ -53,7 +53,7 @@ def test_one_request_in_ten_fails(films, bucket, rng, full):
         if fault == CUT and method != "GET":
             fault = RESET
         if fault == LATE:
-            late.wait(5)
+            never.wait(5)
         seen.append(fault)
         return None if fault == LATE else fault
 
@@ -63,9 +63,9 @@ def test_one_request_in_ten_fails(films, bucket, rng, full):
         assert ran.returncode == 0, ran.stderr
         verified = run("pipelines.verify", environment, "gs://films/faulty")
         assert verified.returncode == 0, verified.stderr
-    assert objects(store, "faulty/") == expected  # nothing is missing, and nothing is there twice or too much
+    assert objects(store, "faulty/") == expected  # no object is missing, and there are no other ones
     assert set(faults) <= set(seen) or not full
-    assert len(seen) >= 0.05 * len(server.asked)
+    assert len(seen) >= 0.05 * len(server.requests)
 
 
 def start(root, environment):
@@ -74,63 +74,63 @@ def start(root, environment):
                             stderr=subprocess.STDOUT, text=True, start_new_session=True)  # fmt: skip
 
 
-def test_killed_at_any_request(films, bucket, rng, full):
-    """The whole run, by SIGKILL; then the same command, which takes the dead run's place over."""
+def test_a_run_killed_at_any_request_is_completed_by_the_same_command(films, bucket, rng, full):
+    """SIGKILL to all processes of the run."""
     root, expected = films
     store, environment = bucket
     process, requests = [], []
 
     def kill_at(number, method, path):
         requests.append((method, path))
-        if number == moment:
+        if number == kill_number:
             os.killpg(process[0].pid, signal.SIGKILL)
 
-    moment = 0
+    kill_number = 0
     with proxy(environment["STORAGE_EMULATOR_HOST"], kill_at) as server:
         process[:] = [start(root, environment | {"STORAGE_EMULATOR_HOST": server.url})]
-        said, _ = process[0].communicate()
-        assert process[0].returncode == 0, said
+        output, _ = process[0].communicate()
+        assert process[0].returncode == 0, output
         total = len(requests)
     for _ in range(20 if full else 1):
         delete(store)
-        moment = rng.randint(1, total)
+        kill_number = killed_at = rng.randint(1, total)
         with proxy(environment["STORAGE_EMULATOR_HOST"], kill_at) as server:
             process[:] = [start(root, environment | {"STORAGE_EMULATOR_HOST": server.url})]
             process[0].communicate()
-            assert process[0].returncode == -signal.SIGKILL, moment
-        there = standing(store)
-        if "manifest.json" in there:
-            assert {name: data for name, data in there.items() if not name.startswith(".")} == expected, moment
-        for name, data in there.items():
-            assert name not in expected or data == expected[name], (moment, name)
-        done = sum(name.endswith(".png") for name in there)
-        if ".lock" in there:
-            store.blob("killed/.lock").delete()  # as if a minute had passed, after which it would be taken over
+            assert process[0].returncode == -signal.SIGKILL, killed_at
+        left = objects_left(store)
+        if "manifest.json" in left:
+            assert {name: data for name, data in left.items() if not name.startswith(".")} == expected, killed_at
+        for name, data in left.items():
+            assert name not in expected or data == expected[name], (killed_at, name)
+        done = sum(name.endswith(".png") for name in left)
+        if ".lock" in left:
+            store.blob("killed/.lock").delete()  # otherwise the next run waits a minute until the lock expires
         requests.clear()
-        moment = 0
+        kill_number = 0
         with proxy(environment["STORAGE_EMULATOR_HOST"], kill_at) as server:
             process[:] = [start(root, environment | {"STORAGE_EMULATOR_HOST": server.url})]
-            said, _ = process[0].communicate()
-            assert process[0].returncode == 0, (moment, said)
+            output, _ = process[0].communicate()
+            assert process[0].returncode == 0, (killed_at, output)
         assert objects(store, "killed/") == expected
         images = sum(name.endswith(".png") for name in expected)
         uploads = [path for method, path in requests if method == "POST" and "/upload/" in path]
-        redone = sum(OF_A_LOCK not in path for path in uploads) - OTHER_UPLOADS
-        assert redone <= 1.05 * (images - min(done, images)), (done, redone)
+        redone = sum(LOCK_PARAMETER not in path for path in uploads) - OTHER_UPLOADS
+        assert redone <= 1.05 * (images - min(done, images)), (killed_at, done, redone)
 
 
 OTHER_UPLOADS = 8 + 2 + 3 + 1
-"""Parts, records, tables, and the list of what is to be published."""
-OF_A_LOCK = "ifGenerationMatch"
+"""Uploads of a run other than images: 8 parts, 2 record files, 3 tables and the list of files to publish."""
+LOCK_PARAMETER = "ifGenerationMatch"  # only uploads of the lock have it
 
 
-def standing(store):
-    """What there is after a run was killed; the last requests of it may still be under way."""
-    found = {}
+def objects_left(store):
+    """Returns {name: bytes} after a run was killed. Its last requests may still change objects."""
+    left = {}
     for blob in store.list_blobs(prefix="killed/"):
         with suppress(NotFound):
-            found[blob.name.removeprefix("killed/")] = blob.download_as_bytes()
-    return found
+            left[blob.name.removeprefix("killed/")] = blob.download_as_bytes()
+    return left
 
 
 def delete(store):

@@ -1,4 +1,4 @@
-"""Checkpoints that are damaged: training goes on from the one before, to the same bytes, or says that it cannot."""
+"""Damaged checkpoints: training continues from the one before, to the same bytes, or ends with an error."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ import pytest
 from tests.faults.small_models import (
     STEPS,
     argv,
-    assert_ends_alike,
+    assert_same_model,
     command,
     content,
     names_in,
@@ -44,7 +44,7 @@ def flip(path, rng):
 
 
 def zero_a_page(path, rng):
-    """As a file system does that kept a length and lost the content."""
+    """Replaces a page by zeros, like a file system that saved the length of a file but not its content."""
     damaged = bytearray(path.read_bytes())
     begin = rng.randrange(0, len(damaged), 4096)
     damaged[begin : begin + 4096] = bytes(len(damaged[begin : begin + 4096]))
@@ -55,49 +55,50 @@ def noise(path, rng):
     path.write_bytes(rng.randbytes(path.stat().st_size))
 
 
-SURE = [(cut, INDEX), (cut, DATA), (remove, INDEX), (remove, DATA), (empty, INDEX), (flip, DATA)]
-ALL = [*SURE, (empty, DATA), (flip, INDEX), (zero_a_page, INDEX), (zero_a_page, DATA), (noise, INDEX), (noise, DATA)]
-"""A bit of the index may be one that nobody reads, and a page may have been zeros before."""
+NOTICED = [(cut, INDEX), (cut, DATA), (remove, INDEX), (remove, DATA), (empty, INDEX), (flip, DATA)]
+ALL = [*NOTICED, (empty, DATA), (flip, INDEX), (zero_a_page, INDEX), (zero_a_page, DATA), (noise, INDEX), (noise, DATA)]
+"""Damages that are not in NOTICED can have no effect: some bits of an index are not read, and a page can be zeros."""
 
 
-def warnings(said):
-    """What the command said on standard error, where TensorFlow may speak, too, if it was loaded before."""
-    return [line for line in said.err.splitlines() if line.startswith(("warning: ", "error: "))]
+def warnings(captured):
+    """Returns the lines of this project on standard error, without lines that TensorFlow may print there."""
+    return [line for line in captured.err.splitlines() if line.startswith(("warning: ", "error: "))]
 
 
-def passed_over(line, model_dir, step, before):
-    """Whether a line says that a checkpoint is damaged, and where training goes on."""
+def reports_damage(line, model_dir, step, before):
+    """Whether a line warns that a checkpoint is damaged and that training continues from the step `before`."""
     return line.startswith(f"warning: {model_dir}: damaged: ckpt-{step} (") and line.endswith(
-        f"); goes on from step {before}"
+        f"); continues from step {before}"
     )
 
 
-def test_a_damaged_checkpoint_is_passed_over(data, trained, tmp_path, rng, full, capfd):
-    for kind, file in SURE if full else rng.sample(SURE, 3):
+def test_a_damaged_checkpoint_is_skipped(data, trained, tmp_path, rng, full, capfd):
+    for kind, file in NOTICED if full else rng.sample(NOTICED, 3):
         model_dir = shutil.copytree(trained / "half", tmp_path / f"{kind.__name__}-{file[2:]}")
         kind(model_dir / file.format("ckpt-20"), rng)
         assert gpu_model.main(argv(data, model_dir)) == 0
-        said = capfd.readouterr()
-        (line,) = warnings(said)
-        assert passed_over(line, model_dir, 20, 10)
-        assert f"{model_dir}: goes on from its checkpoint of step 10\n" in said.out
-        assert_ends_alike(model_dir, trained / "whole")
+        captured = capfd.readouterr()
+        (line,) = warnings(captured)
+        assert reports_damage(line, model_dir, 20, 10)
+        assert f"{model_dir}: continues from its checkpoint of step 10\n" in captured.out
+        assert_same_model(model_dir, trained / "whole")
 
 
-def test_damage_anywhere_ends_with_the_same_bytes(data, trained, tmp_path, rng, full, capfd):
-    """Whatever is hit: it is passed over, or it was nothing that anybody reads."""
+def test_any_damage_leads_to_the_same_bytes(data, trained, tmp_path, rng, full, capfd):
+    """The checkpoint is skipped, or the damage is in bytes that are not read."""
     for number in range(60 if full else 2):
         model_dir = shutil.copytree(trained / "half", tmp_path / f"m{number}")
         kind, file = rng.choice(ALL)
         kind(model_dir / file.format("ckpt-20"), rng)
         assert gpu_model.main(argv(data, model_dir)) == 0, (number, kind.__name__, file)
         lines = warnings(capfd.readouterr())
-        assert [passed_over(line, model_dir, 20, 10) for line in lines] in ([], [True]), (number, kind.__name__, file)
-        assert_ends_alike(model_dir, trained / "whole")
+        reports = [reports_damage(line, model_dir, 20, 10) for line in lines]
+        assert reports in ([], [True]), (number, kind.__name__, file)
+        assert_same_model(model_dir, trained / "whole")
         shutil.rmtree(model_dir)
 
 
-def test_the_file_that_names_the_last_is_not_needed(data, trained, tmp_path, rng, full, capfd):
+def test_the_file_checkpoint_is_not_needed(data, trained, tmp_path, rng, full, capfd):
     texts = [None, b"", b"\x00\xff garbled", b'model_checkpoint_path: "ckpt-70"\n']
     for number, text in enumerate(texts if full else [rng.choice(texts)]):
         model_dir = shutil.copytree(trained / "half", tmp_path / f"m{number}")
@@ -105,13 +106,13 @@ def test_the_file_that_names_the_last_is_not_needed(data, trained, tmp_path, rng
         if text is not None:
             (model_dir / "checkpoint").write_bytes(text)
         assert gpu_model.main(argv(data, model_dir)) == 0
-        said = capfd.readouterr()
-        assert f"{model_dir}: goes on from its checkpoint of step 20\n" in said.out
-        assert warnings(said) == []
-        assert_ends_alike(model_dir, trained / "whole")
+        captured = capfd.readouterr()
+        assert f"{model_dir}: continues from its checkpoint of step 20\n" in captured.out
+        assert warnings(captured) == []
+        assert_same_model(model_dir, trained / "whole")
 
 
-def test_where_all_are_damaged_nothing_is_deleted_and_nothing_begins_anew(data, half, rng, capfd):
+def test_if_all_checkpoints_are_damaged_the_run_ends_and_deletes_nothing(data, half, rng, capfd):
     cut(half / "ckpt-20.data-00000-of-00001", rng)
     remove(half / "ckpt-10.index", rng)
     (half / "checkpoint").unlink()
@@ -120,13 +121,13 @@ def test_where_all_are_damaged_nothing_is_deleted_and_nothing_begins_anew(data, 
     for steps in (STEPS, 0):
         assert gpu_model.main(argv(data, half, steps)) == 2
         (line,) = warnings(capfd.readouterr())
-        assert line.startswith(f"error: {half}: no checkpoint is whole: ckpt-20 (")
-        assert line.endswith("ckpt-10 (its index is missing); nothing was deleted; bring one back from a copy, or "
+        assert line.startswith(f"error: {half}: no checkpoint is intact: ckpt-20 (")
+        assert line.endswith("ckpt-10 (its index is missing); nothing was deleted; restore one from a backup, or "
                              "choose another --model_dir")  # fmt: skip
         assert content(half) == before
 
 
-def test_a_damaged_one_is_left_until_training_has_passed_it(data, trained, half, rng, capfd):
+def test_a_damaged_checkpoint_is_kept_until_training_has_passed_its_step(data, trained, half, rng, capfd):
     shutil.copy(half / "ckpt-20.index", half / "ckpt-35.index")
     empty(half / "ckpt-35.index", rng)
     assert gpu_model.main(argv(data, half, 30)) == 0
@@ -135,14 +136,13 @@ def test_a_damaged_one_is_left_until_training_has_passed_it(data, trained, half,
     } | {"ckpt-35.index"}
     assert "ckpt-35" not in (half / "checkpoint").read_text()
     assert gpu_model.main(argv(data, half)) == 0
-    assert [
-        passed_over(line, half, 35, before) for line, before in zip(warnings(capfd.readouterr()), (20, 30), strict=True)
-    ] == [True] * 2
-    assert_ends_alike(half, trained / "whole")
+    for line, before in zip(warnings(capfd.readouterr()), (20, 30), strict=True):
+        assert reports_damage(line, half, 35, before)
+    assert_same_model(half, trained / "whole")
 
 
-def test_what_killed_runs_leave_is_cleaned(data, trained, half, capfd):
-    """Killed while it saved step 30, before it moved the index; and before, between saving and deleting."""
+def test_files_of_killed_runs_are_deleted(data, trained, half, capfd):
+    """One run was killed while it saved step 30, before it moved the index; one before it deleted an old checkpoint."""
     for path in list(half.glob("ckpt-10.*")):
         shutil.copy(path, half / path.name.replace("10", "5"))
     shutil.copy(half / "ckpt-20.data-00000-of-00001", half / "ckpt-30.data-00000-of-00001")
@@ -154,57 +154,57 @@ def test_what_killed_runs_leave_is_cleaned(data, trained, half, capfd):
         (half / name).mkdir()
         (half / name / "part").write_bytes(b"half")
     assert gpu_model.main(argv(data, half, 20)) == 0
-    said = capfd.readouterr()
-    assert f"{half}: ckpt-30 was not saved to its end; goes on from step 20\n" in said.out
-    assert warnings(said) == []
-    assert_ends_alike(half, trained / "half")
+    captured = capfd.readouterr()
+    assert f"{half}: saving ckpt-30 was interrupted; continues from step 20\n" in captured.out
+    assert warnings(captured) == []
+    assert_same_model(half, trained / "half")
 
 
-def test_a_run_killed_in_its_first_checkpoint_begins_again(data, trained, tmp_path, capfd):
+def test_a_run_killed_in_its_first_checkpoint_starts_again(data, trained, tmp_path, capfd):
     shutil.copytree(trained / "half", tmp_path / "m", ignore=shutil.ignore_patterns("ckpt-*", "checkpoint", "m*", "p*"))
     (tmp_path / "m/.unfinished-ckpt-10").mkdir()
     (tmp_path / "m/ckpt-10.data-00000-of-00001").write_bytes(b"half")
     assert gpu_model.main(argv(data, tmp_path / "m")) == 0
-    said = capfd.readouterr()
-    assert f"{tmp_path}/m: ckpt-10 was not saved to its end; goes on from step 0\n" in said.out
-    assert warnings(said) == []
-    assert_ends_alike(tmp_path / "m", trained / "whole")
+    captured = capfd.readouterr()
+    assert f"{tmp_path}/m: saving ckpt-10 was interrupted; continues from step 0\n" in captured.out
+    assert warnings(captured) == []
+    assert_same_model(tmp_path / "m", trained / "whole")
 
 
-def test_half_a_row_of_the_history_is_no_row(data, trained, half):
-    """The beginning of the row of step 123 says 12."""
+def test_an_incomplete_row_of_the_history_is_ignored(data, trained, half):
+    """A last row that begins with 12 may be the beginning of the row of step 123."""
     with (half / "history.csv").open("a") as file:
         file.write("21,0.5,0.5,0.01\n12")
     assert gpu_model.main(argv(data, half)) == 0
-    assert_ends_alike(half, trained / "whole")
+    assert_same_model(half, trained / "whole")
 
 
-def test_in_a_bucket(data, trained, half, bucket, rng, tmp_path):
+def test_a_damaged_checkpoint_in_a_bucket(data, trained, half, bucket, rng, tmp_path):
     films, environment = bucket
     flip(half / "ckpt-20.data-00000-of-00001", rng)
     shutil.copy(half / "ckpt-10.data-00000-of-00001", half / "ckpt-30.data-00000-of-00001")
-    (half / ".unfinished-ckpt-30").touch()  # what an upload that was broken off leaves
+    (half / ".unfinished-ckpt-30").touch()  # as after an interrupted upload
     (half / "checkpoint").unlink()
     upload(half, films, "m/")
     status, out, err = run(*command(data, "gs://films/m"), environment=environment)
     assert status == 0, err
     (line,) = err.splitlines()
-    assert passed_over(line, "gs://films/m", 20, 10)
-    assert "gs://films/m: ckpt-30 was not saved to its end; goes on from step 10\n" in out
+    assert reports_damage(line, "gs://films/m", 20, 10)
+    assert "gs://films/m: saving ckpt-30 was interrupted; continues from step 10\n" in out
     for name, data in objects(films, "m/").items():
-        (tmp_path / "found" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "found" / name).write_bytes(data)
-    assert_ends_alike(tmp_path / "found", trained / "whole")
+        (tmp_path / "downloaded" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "downloaded" / name).write_bytes(data)
+    assert_same_model(tmp_path / "downloaded", trained / "whole")
 
 
-def test_in_a_bucket_where_all_are_damaged(data, half, bucket, rng, full):
+def test_only_damaged_checkpoints_in_a_bucket(data, half, bucket, rng, full):
     if not full:
-        pytest.skip("on a disk it is tried in any case; FAULTS=full")
+        pytest.skip("the same is tested on a disk; runs with FAULTS=full")
     films, environment = bucket
     for step in (10, 20):
         noise(half / f"ckpt-{step}.index", rng)
     upload(half, films, "none/")
     status, _, err = run(*command(data, "gs://films/none"), environment=environment)
     assert (status, err.count("\n")) == (2, 1)
-    assert err.startswith("error: gs://films/none: no checkpoint is whole: ckpt-20 (")
+    assert err.startswith("error: gs://films/none: no checkpoint is intact: ckpt-20 (")
     assert objects(films, "none/") == content(half)

@@ -1,4 +1,4 @@
-"""What lies in a model's folder is never run: models that hold code, where they would be found if anybody looked."""
+"""Code in a model folder is never run: the tests put files with code where a loader of models would look for them."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from trainer import gpu_model
 
 
 class Planted:
-    """A pickle that makes a file when it is loaded."""
+    """An object whose pickle creates a folder when it is loaded."""
 
     def __init__(self, canary):
         self._canary = canary
@@ -27,7 +27,7 @@ class Planted:
 
 
 def write_keras(path, canary):
-    """A model whose Lambda layer holds marshalled code, which makes a folder when the model is called."""
+    """Writes a model whose Lambda layer contains marshalled code that creates a folder when the model is called."""
     source = f"lambda x: (__import__('os').mkdir({str(canary)!r}), x)[1]"
     inputs = keras.Input((4, 4, 1), name="pixels")
     outputs = keras.layers.Lambda(eval(source), output_shape=(4, 4, 1))(inputs)
@@ -36,7 +36,7 @@ def write_keras(path, canary):
 
 
 def write_saved_model(folder, canary):
-    """A model whose graph makes a file when it is called."""
+    """Writes a SavedModel whose graph writes a file when it is called."""
     module = tf.Module()
 
     @tf.function(input_signature=[tf.TensorSpec([None, 4, 4, 1], tf.float32, name="pixels")])
@@ -49,7 +49,7 @@ def write_saved_model(folder, canary):
 
 @pytest.fixture
 def planted(trained, tmp_path):
-    """A copy of the model with code in every file that could hold some; and the canary that no run may leave."""
+    """(a copy of the model folder with code in every file that can contain code, the path that this code creates)."""
     model_dir, canary = shutil.copytree(trained / "half", tmp_path / "m"), tmp_path / "canary"
     write_keras(model_dir / "model.keras", canary)
     shutil.rmtree(model_dir / "export")
@@ -61,27 +61,28 @@ def planted(trained, tmp_path):
     return model_dir, canary
 
 
-def gone(canary):
-    """Whether the code was run; it can be again."""
-    if found := canary.exists():
+def removed(canary):
+    """Removes what the code created; returns whether it was there."""
+    exists = canary.exists()
+    if exists:
         canary.rmdir() if canary.is_dir() else canary.unlink()
-    return found
+    return exists
 
 
-def test_what_is_planted_bites(planted):
-    """So that the tests below would fail if anything loaded it."""
+def test_the_planted_code_works(planted):
+    """Loaded by other means, each file creates the canary; otherwise the tests below could not fail."""
     model_dir, canary = planted
     pickle.loads((model_dir / "model.pkl").read_bytes())
-    assert gone(canary)
+    assert removed(canary)
     model = tf.saved_model.load(model_dir / "export")
     model.signatures["serving_default"](pixels=tf.zeros((1, 4, 4, 1)))
-    assert gone(canary)
+    assert removed(canary)
     keras.saving.load_model(model_dir / "model.keras", safe_mode=False)(tf.zeros((1, 4, 4, 1)))
-    assert gone(canary)
+    assert removed(canary)
 
 
-def test_keras_refuses_it_as_long_as_nobody_asks_for_less(planted):
-    """What the documentation tells a user to rely on."""
+def test_keras_does_not_load_it_in_its_safe_mode(planted):
+    """The documentation tells users to rely on this."""
     model_dir, canary = planted
     with pytest.raises(ValueError, match="safe_mode"):
         keras.saving.load_model(model_dir / "model.keras")
@@ -89,8 +90,8 @@ def test_keras_refuses_it_as_long_as_nobody_asks_for_less(planted):
 
 
 @pytest.mark.parametrize("steps", [0, 30], ids=["evaluated", "trained on"])
-def test_no_trainer_runs_it(data, trained, planted, capfd, steps):
-    """It is replaced, unread, by what the checkpoint says."""
+def test_a_trainer_does_not_run_it(data, trained, planted, capfd, steps):
+    """It does not read the exported models, and replaces them by models with the weights of the checkpoint."""
     model_dir, canary = planted
     assert gpu_model.main(argv(data, model_dir, steps)) == 0
     assert not canary.exists()
@@ -109,7 +110,7 @@ def test_no_trainer_runs_it(data, trained, planted, capfd, steps):
     '{"format": 1, "architecture": {"__reduce__": ["os.mkdir", ["x"]]}, "normalization": {"mean": "__import__"}, '
     '"training_set": {"images": 1}, "training": {}}', "[" * 100_000, "\xff", "!!python/object/apply:os.mkdir [x]",
 ], ids=range(10))  # fmt: skip
-def test_a_hostile_table_of_the_run_is_one_line(data, planted, capfd, text):
+def test_an_invalid_training_json_ends_the_run_with_one_line(data, planted, capfd, text):
     model_dir, canary = planted
     (model_dir / "training.json").write_text(text, encoding="latin-1")
     before = names_in(model_dir)
@@ -122,8 +123,8 @@ def test_a_hostile_table_of_the_run_is_one_line(data, planted, capfd, text):
     assert not (model_dir / "x").exists()
 
 
-def test_the_report_shows_a_model_and_runs_nothing_of_it(planted, tmp_path):
-    """Neither what lies beside the tables nor what stands in them."""
+def test_the_report_does_not_run_it(planted, tmp_path):
+    """Neither the files with code nor HTML in the tables of the model."""
     model_dir, canary = planted
     split = {"train": Described("Calc-Training_P_00001_LEFT_CC", "1"), "test": Described("Calc-Test_P_2_LEFT_CC", "2")}
     for name, film in split.items():

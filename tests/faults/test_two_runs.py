@@ -1,4 +1,4 @@
-"""Two runs into one place: the second ends at once and says who is there; a dead run's lock holds nobody up."""
+"""Two runs with the same output: the second ends at once and names the first; the lock of a killed run is replaced."""
 
 import getpass
 import json
@@ -22,7 +22,7 @@ from tests.support.films import Described, write_download
 TRAIN = [Described(f"Calc-Training_P_0000{n}_LEFT_CC", str(n)) for n in (1, 2, 3, 4)]
 TEST = [Described("Mass-Test_P_00008_LEFT_MLO", "1")]
 WITHOUT_LEASE = "from preprocess.files import lease; lease.LEASE_SECONDS = -1.0;"
-"""For a program that takes a lock over at once which nobody has renewed for a minute: the waiting, left out."""
+"""The beginning of a program for which every lock has expired. Otherwise it waits a minute for the last renewal."""
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +34,13 @@ def films(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected(films):
-    ended(start(films, films / "expected"))
+    finish(start(films, films / "expected"))
     return tree(films / "expected")
 
 
 @pytest.fixture
 def store(bucket):
-    """A bucket behind a proxy that keeps the service's promise about generations."""
+    """A bucket behind a proxy that checks `ifGenerationMatch`, which the emulator ignores."""
     blobs, environment = bucket
     with proxy(environment["STORAGE_EMULATOR_HOST"], lambda *_: None) as server:
         yield blobs, environment | {"STORAGE_EMULATOR_HOST": server.url}
@@ -56,21 +56,23 @@ def start(films, out, environment=None, before=""):
     )  # fmt: skip
 
 
-def ended(process):
-    said, error = process.communicate()
-    assert process.returncode == 0, said + error
-    return said
+def finish(process):
+    """Waits for a run that must succeed; returns its output."""
+    output, error = process.communicate()
+    assert process.returncode == 0, output + error
+    return output
 
 
-def stopped_while_it_writes(process, is_there):
-    """Stops a run as soon as its lock is there."""
-    while not is_there():
+def suspend(process, has_lock):
+    """Suspends a run as soon as `has_lock()` is true; returns the process."""
+    while not has_lock():
         assert process.poll() is None, process.stderr.read()
     process.send_signal(signal.SIGSTOP)
     return process
 
 
-def refused(process, out, holder):
+def assert_refused(process, out, holder):
+    """Waits for a run that must end because `holder` has the lock; returns its standard error."""
     _, error = process.communicate()
     who = re.escape(f"{getpass.getuser()}@{socket.gethostname()}, process {holder.pid}")
     since = r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC"
@@ -80,29 +82,29 @@ def refused(process, out, holder):
     return error
 
 
-def test_in_a_folder(films, expected, tmp_path):
+def test_a_second_run_in_a_folder(films, expected, tmp_path):
     out = tmp_path / "out"
     lock = out / ".lock"
-    first = stopped_while_it_writes(start(films, out), lambda: lock.exists() and lock.read_bytes())
-    refused(start(films, out), out, first)
+    first = suspend(start(films, out), lambda: lock.exists() and lock.read_bytes())
+    assert_refused(start(films, out), out, first)
     first.send_signal(signal.SIGCONT)
-    ended(first)
+    finish(first)
     assert tree(out) == expected
-    assert "already holds this data set" in ended(start(films, out))
+    assert "already contains this data set" in finish(start(films, out))
 
 
-def test_a_dead_run_in_a_folder(films, expected, tmp_path):
+def test_the_lock_of_a_killed_run_in_a_folder(films, expected, tmp_path):
     out = tmp_path / "out"
     lock = out / ".lock"
-    first = stopped_while_it_writes(start(films, out), lambda: lock.exists() and lock.read_bytes())
+    first = suspend(start(films, out), lambda: lock.exists() and lock.read_bytes())
     first.kill()
     first.communicate()
     assert lock.exists()
-    ended(start(films, out))
+    finish(start(films, out))
     assert tree(out) == expected
 
 
-def test_a_lock_that_is_a_link_is_not_followed(films, tmp_path):
+def test_a_lock_that_is_a_symbolic_link_is_not_followed(films, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "mine").write_text("mine")
     (tmp_path / "out/.lock").symlink_to(tmp_path / "mine")
@@ -113,32 +115,32 @@ def test_a_lock_that_is_a_link_is_not_followed(films, tmp_path):
     assert (tmp_path / "mine").read_text() == "mine"
 
 
-def test_in_a_bucket(films, expected, store):
+def test_a_second_run_in_a_bucket(films, expected, store):
     blobs, environment = store
     lock = blobs.blob("two/.lock")
-    first = stopped_while_it_writes(start(films, "gs://films/two", environment), lock.exists)
-    error = refused(start(films, "gs://films/two", environment), "gs://films/two", first)
+    first = suspend(start(films, "gs://films/two", environment), lock.exists)
+    error = assert_refused(start(films, "gs://films/two", environment), "gs://films/two", first)
     assert "if that run was killed, its lock expires 60 s after its last renewal" in error
     first.send_signal(signal.SIGCONT)
-    ended(first)
+    finish(first)
     assert objects(blobs, "two/") == expected
 
 
-def test_a_dead_run_in_a_bucket(films, expected, store):
+def test_the_lock_of_a_killed_run_in_a_bucket(films, expected, store):
     blobs, environment = store
-    first = stopped_while_it_writes(start(films, "gs://films/dead", environment), blobs.blob("dead/.lock").exists)
+    first = suspend(start(films, "gs://films/dead", environment), blobs.blob("dead/.lock").exists)
     first.kill()
     first.communicate()
     assert blobs.blob("dead/.lock").exists()
-    ended(start(films, "gs://films/dead", environment, WITHOUT_LEASE))
+    finish(start(films, "gs://films/dead", environment, WITHOUT_LEASE))
     assert objects(blobs, "dead/") == expected
 
 
-def test_a_run_that_was_held_up_for_long_publishes_nothing(films, store):
-    """It wakes up when another run, with another outcome, is writing in its place."""
+def test_a_run_that_lost_its_lock_publishes_nothing(films, store):
+    """It was suspended, and another run has taken the lock."""
     blobs, environment = store
     lock = blobs.blob("held/.lock")
-    first = stopped_while_it_writes(start(films, "gs://films/held", environment), lock.exists)
+    first = suspend(start(films, "gs://films/held", environment), lock.exists)
     lock.upload_from_string(json.dumps({"who": "somebody", "since": "now", "token": "other"}))
     first.send_signal(signal.SIGCONT)
     _, error = first.communicate()
@@ -157,25 +159,25 @@ def train(data, model_dir, steps, environment=None):
     )  # fmt: skip
 
 
-def test_two_trainings_into_one_folder(data, tmp_path):
+def test_a_second_training_in_a_folder(data, tmp_path):
     out = tmp_path / "model"
     lock = out / ".lock"
     first = train(data, out, 100_000)
-    stopped_while_it_writes(first, lambda: lock.exists() and lock.read_bytes())
-    refused(train(data, out, 1), out, first)
+    suspend(first, lambda: lock.exists() and lock.read_bytes())
+    assert_refused(train(data, out, 1), out, first)
     first.kill()
     first.communicate()
-    ended(train(data, out, 1))
+    finish(train(data, out, 1))
     assert (out / "metrics.json").exists()
     assert not lock.exists()
 
 
-def test_a_training_that_was_held_up_for_long_uploads_nothing(data, store):
-    """Another one has its folder by then, and its checkpoints are left alone."""
+def test_a_training_that_lost_its_lock_uploads_nothing(data, store):
+    """It was suspended, and another training has taken the lock."""
     blobs, environment = store
     lock = blobs.blob("model/.lock")
     first = train(data, "gs://films/model", 20, environment)
-    stopped_while_it_writes(first, lock.exists)
+    suspend(first, lock.exists)
     lock.upload_from_string(json.dumps({"who": "somebody", "since": "now", "token": "other"}))
     first.send_signal(signal.SIGCONT)
     _, error = first.communicate()
@@ -185,7 +187,7 @@ def test_a_training_that_was_held_up_for_long_uploads_nothing(data, store):
 
 
 @pytest.mark.parametrize("path", ["foo://x/out", "s3://bucket/out"])
-def test_a_place_that_nothing_reaches_is_one_line(path, films):
+def test_an_output_with_an_unsupported_scheme(path, films):
     process = start(films, path)
     _, error = process.communicate()
     assert (process.returncode, error.count("\n")) == (2, 1), error

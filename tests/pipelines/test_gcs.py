@@ -1,4 +1,4 @@
-"""The command from gs:// to gs://, against a storage emulator on loopback, with the real client libraries."""
+"""The commands with input and output in gs://: the real client libraries and a storage emulator on localhost."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def options(root, out):
             "--output", out]  # fmt: skip
 
 
-def test_the_same_bytes_on_gs_as_in_a_folder(bucket, local, tmp_path):
+def test_a_bucket_gets_the_same_bytes_as_a_folder(bucket, local, tmp_path):
     films, environment = bucket
     upload(local, films, "in/")
     out = "out"
@@ -44,7 +44,7 @@ def test_the_same_bytes_on_gs_as_in_a_folder(bucket, local, tmp_path):
     assert written == tree(tmp_path / "out")
     verified = run("pipelines.verify", environment, f"gs://films/{out}")
     assert verified.stdout.endswith(
-        f"gs://films/{out}: 6 images in 10 files are what the manifest says, PNG for record\n"
+        f"gs://films/{out}: 6 images in 10 files agree with the manifest, and each PNG with its record\n"
     )
     reported = run("pipelines.report", environment, f"gs://films/{out}")
     assert reported.returncode == 0, reported.stderr
@@ -54,7 +54,7 @@ def test_the_same_bytes_on_gs_as_in_a_folder(bucket, local, tmp_path):
         str(tmp_path / "out").encode(), b"gs://films/out"
     )
     again = preprocess(environment, *options("gs://films/in", f"gs://films/{out}"))
-    assert "already holds this data set" in again.stdout
+    assert "already contains this data set" in again.stdout
     forced = preprocess(
         environment,
         *options("gs://films/in", f"gs://films/{out}"),
@@ -67,7 +67,7 @@ def test_the_same_bytes_on_gs_as_in_a_folder(bucket, local, tmp_path):
     assert len(list(films.list_blobs(prefix=f"{out}/"))) == len(written) - 1
 
 
-def test_a_star_does_not_reach_across_a_folder(bucket):
+def test_a_star_does_not_match_across_folders(bucket):
     films, environment = bucket
     for name in ("csv/a_train_set.csv", "csv/old/b_train_set.csv"):
         films.blob(f"globs/{name}").upload_from_string(b"x")
@@ -78,12 +78,12 @@ def test_a_star_does_not_reach_across_a_folder(bucket):
 
 
 @pytest.mark.parametrize("name", ["gs://<BUCKET>/out", "gs://my_bucket-/out", "gs:///out"])
-def test_what_cannot_be_a_bucket_is_one_line(name, capsys):
+def test_invalid_bucket_names_are_refused_with_one_line(name, capsys):
     assert verify.main([name]) == 2
-    assert "cannot be the name of a bucket; expected gs://bucket/path\n" in capsys.readouterr().err
+    assert "is not a valid bucket name; expected gs://bucket/path\n" in capsys.readouterr().err
 
 
-def test_a_dry_run_on_gs_writes_nothing(bucket, local):
+def test_a_dry_run_writes_nothing_to_a_bucket(bucket, local):
     films, environment = bucket
     ran = preprocess(environment, *options("gs://films/in", "gs://films/dry"), "--dry_run")
     assert ran.returncode == 0, ran.stderr
@@ -91,7 +91,7 @@ def test_a_dry_run_on_gs_writes_nothing(bucket, local):
     assert list(films.list_blobs(prefix="dry")) == []
 
 
-def test_a_sample_on_gs_is_that_of_a_folder(bucket, tmp_path):
+def test_a_sample_in_a_bucket_is_the_same_as_in_a_folder(bucket, tmp_path):
     films, environment = bucket
     for root in ("gs://films/sample", "gs://films/sample", tmp_path / "sample"):  # twice: the second replaces the first
         ran = run("pipelines.make_sample", environment, "--output", root, "--patients=8")
@@ -99,4 +99,6 @@ def test_a_sample_on_gs_is_that_of_a_folder(bucket, tmp_path):
     assert objects(films, "sample/") == tree(tmp_path / "sample")
     films.blob("taken/x").upload_from_string(b"")
     refused = run("pipelines.make_sample", environment, "--output", "gs://films/taken", "--patients=8")
-    assert refused.stderr == "error: gs://films/taken: is not empty and holds no sample; choose another --output\n"
+    assert refused.stderr == (
+        "error: gs://films/taken: contains files but no SYNTHETIC.txt, so it is not a sample; choose another --output\n"
+    )

@@ -1,4 +1,4 @@
-"""What becomes of a run when Google Cloud Storage fails, refuses, or cannot be asked: real clients, a real server."""
+"""Failures of Google Cloud Storage, missing buckets, permissions and credentials, with the real client library."""
 
 import http.server
 import json
@@ -14,7 +14,7 @@ from tests.pipelines.test_preprocess import tree
 from tests.support.cloud import objects, run, serving, upload
 from tests.support.faulty_proxy import CUT, RESET, proxy
 from tests.support.films import Described, write_download
-from tests.support.labelled import FLAGS
+from tests.support.labelled import FLAGS, labelled_images, write_records
 
 FILMS = [Described(f"Calc-Training_P_0000{n}_LEFT_CC", str(n)) for n in (1, 2, 3, 4)]
 SECRET = "ya29.planted-token"
@@ -30,7 +30,7 @@ def films(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def stored(bucket, films, tmp_path_factory):
-    """The films in a bucket, and the environment of a sign-in whose token can be recognized."""
+    """(bucket with the films, environment variables with credentials whose token is SECRET)."""
     store, environment = bucket
     upload(films, store, "in/")
     credentials = tmp_path_factory.mktemp("sign-in") / "credentials.json"
@@ -44,7 +44,7 @@ def job(where, out):
 
 
 @pytest.mark.parametrize("fault", [429, 503, RESET, CUT])
-def test_what_passes_is_tried_again_and_changes_no_byte(fault, stored, films, tmp_path):
+def test_temporary_failures_are_retried_and_change_no_byte(fault, stored, films, tmp_path):
     store, environment = stored
     expected = run("pipelines.preprocess", {}, *job(films, tmp_path / "out"))
     assert expected.returncode == 0, expected.stderr
@@ -84,7 +84,8 @@ def run_command(environment, module, *words):
     return run(module, environment, *words)
 
 
-def is_one_line(ran):
+def error_of(ran):
+    """Checks that a command failed with one line, without the token; returns the line."""
     assert ran.returncode in (1, 2), ran.stderr
     assert ran.stderr.startswith("error: gs://")
     assert ran.stderr.count("\n") == 1, ran.stderr
@@ -93,19 +94,21 @@ def is_one_line(ran):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_wrong_bucket_is_one_line(command, stored):
+def test_a_missing_bucket_ends_the_run_with_one_line(command, stored):
     _, environment = stored
     with proxy(environment["STORAGE_EMULATOR_HOST"], lambda *_: None) as server:
         environment = environment | {"STORAGE_EMULATOR_HOST": server.url}
-        said = is_one_line(run_command(environment, *COMMANDS[command]("gs://nobody/in", "gs://films/in")))
-        about = [asked for asked in server.asked if "/b/nobody/o" in asked[1]]  # the client looks at buckets by itself
-        assert len(about) == len(set(about))  # nothing is tried again
-    assert "gs://nobody/in" in said
-    assert "there is no bucket of this name" in said
+        error = error_of(run_command(environment, *COMMANDS[command]("gs://nobody/in", "gs://films/in")))
+        # The client also requests /b/nobody by itself, at any time.
+        requests = [request for request in server.requests if "/b/nobody/o" in request[1]]
+        assert requests
+        assert len(requests) == len(set(requests))  # no request is repeated
+    assert "gs://nobody/in" in error
+    assert "there is no bucket of this name" in error
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_no_permission_is_one_line(command, stored):
+def test_a_missing_permission_ends_the_run_with_one_line(command, stored):
     _, environment = stored
 
     def forbidden(number, method, path):
@@ -113,44 +116,50 @@ def test_no_permission_is_one_line(command, stored):
 
     with proxy(environment["STORAGE_EMULATOR_HOST"], forbidden) as server:
         environment = environment | {"STORAGE_EMULATOR_HOST": server.url}
-        said = is_one_line(run_command(environment, *COMMANDS[command]("gs://films/in/secret", "gs://films/in")))
-        assert server.failed <= 2  # nothing is tried again
-    assert "said by the service: 403" in said
+        error = error_of(run_command(environment, *COMMANDS[command]("gs://films/in/secret", "gs://films/in")))
+        assert 1 <= server.failed <= 2  # no request is repeated
+    assert "said by the service: 403" in error
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_no_sign_in_is_one_line(command, tmp_path):
-    """Where there is none, Google's library asks a server that only its own machines have: once, not three times."""
-    asked = []
+def test_missing_credentials_end_the_run_with_one_line(command, tmp_path):
+    """Without credentials, Google's library asks the metadata server of Google Cloud: once, not three times."""
+    requests = []
 
-    class Elsewhere(http.server.BaseHTTPRequestHandler):
+    class MetadataServer(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            asked.append(self.path)
+            requests.append(self.path)
             self.connection.close()
 
         def log_message(self, format, *args):  # noqa: A002
             pass
 
-    with serving(http.server.ThreadingHTTPServer(("localhost", 0), Elsewhere)) as server:
+    with serving(http.server.ThreadingHTTPServer(("localhost", 0), MetadataServer)) as server:
         environment = {
             "HOME": str(tmp_path), "GCE_METADATA_IP": f"localhost:{server.server_port}",
             "GOOGLE_APPLICATION_CREDENTIALS": "", "STORAGE_EMULATOR_HOST": "", "CLOUDSDK_CONFIG": str(tmp_path),
         }  # fmt: skip
-        said = is_one_line(run_command(environment, *COMMANDS[command]("gs://films/in", "gs://films/in")))
-    assert "no valid credentials for Google Cloud (DefaultCredentialsError); run `gcloud auth" in said
-    assert len(asked) <= 1
+        error = error_of(run_command(environment, *COMMANDS[command]("gs://films/in", "gs://films/in")))
+    assert "no valid credentials for Google Cloud (DefaultCredentialsError); run `gcloud auth" in error
+    assert len(requests) == 1
 
 
-def test_a_model_s_bucket_is_tried_before_anything_is_trained(stored, tmp_path):
-    _, environment = stored
-    words = ["--training_data", "gs://films/in/*", "--eval_data", "gs://films/in/*", *FLAGS]
-    ran = run("trainer.tpu_model", environment, *words, "--model_dir=gs://nobody/m")
+def test_a_missing_bucket_for_the_model_ends_the_run_before_training(stored, tmp_path):
+    store, environment = stored
+    for seed, name in enumerate(("train", "test")):
+        write_records(tmp_path / f"{name}.tfrecords", *labelled_images(8, seed))
+    upload(tmp_path, store, "records/")
+    words = ["--training_data=gs://films/records/train.tfrecords", "--eval_data=gs://films/records/test.tfrecords"]
+    ran = run("trainer.tpu_model", environment, *words, *FLAGS, "--training_steps=1", "--model_dir=gs://nobody/m")
     assert ran.returncode == 2
-    assert ran.stderr.count("\n") == 1
+    error = error_of(ran)
+    assert error.startswith("error: gs://nobody/m: ")
+    assert "there is no bucket of this name" in error
+    assert "step 1 of 1" not in ran.stdout
 
 
-def test_a_store_that_stays_down_ends_the_run(stored):
-    """Tried again and again within a budget, then one line; the budget is shortened here by the clock alone."""
+def test_a_permanent_failure_ends_the_run(stored):
+    """Requests are repeated for a limited time, here two seconds; then the run ends with one line."""
     _, environment = stored
     program = (
         "from preprocess.files import gcs; gcs.RETRY = gcs.RETRY.with_timeout(2.0);"

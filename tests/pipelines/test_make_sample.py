@@ -1,4 +1,4 @@
-"""The sample: real format, real quirks, densities that a person and a network can tell apart."""
+"""The sample: the format of CBIS-DDSM with its irregularities, and densities that can be distinguished."""
 
 import csv
 import json
@@ -24,16 +24,19 @@ def sample(tmp_path_factory):
 
 
 def films(root):
-    return sorted(root.glob("CBIS-DDSM/*/*/1.000000-full mammogram images-NA-*/1-1.dcm"))
+    """Returns the paths of all films."""
+    found = sorted(root.glob("CBIS-DDSM/*/*/1.000000-full mammogram images-NA-*/1-1.dcm"))
+    assert found
+    return found
 
 
-def test_the_descriptions_have_the_real_headers(sample, real_csvs):
+def test_the_descriptions_have_the_headers_of_cbis_ddsm(sample, real_csvs):
     for name in FILES:
         with open(sample / name) as made, open(real_csvs / name) as real:
             assert made.readline() == real.readline()
 
 
-def test_the_descriptions_have_the_real_quirks(sample):
+def test_the_descriptions_have_the_irregularities_of_cbis_ddsm(sample):
     rows = []
     for name in FILES:
         text = (sample / name).read_text()
@@ -49,7 +52,7 @@ def test_the_descriptions_have_the_real_quirks(sample):
     assert on_disk < cases
 
 
-def test_films_say_everywhere_that_they_are_synthetic(sample):
+def test_films_are_marked_as_synthetic(sample):
     assert "synthetic" in (sample / "SYNTHETIC.txt").read_text()
     for path in films(sample)[:5]:
         header = pydicom.dcmread(path)
@@ -61,10 +64,10 @@ def test_films_say_everywhere_that_they_are_synthetic(sample):
 
 
 def test_the_job_runs_on_the_sample(sample, job, tmp_path):
-    status, said, out = job(
+    status, output, out = job(
         "--max_rejected", "0.2", images=sample, train=f"{sample}/*_train_set.csv", test=f"{sample}/*_test_set.csv"
     )
-    assert status == 0, said
+    assert status == 0, output
     lines = [json.loads(line) for line in (out / "rejected.jsonl").read_text().splitlines()]
     assert sorted((line["kind"], line["stage"]) for line in lines) == [
         ("excluded", "select"), ("rejected", "csv"), ("rejected", "match")]  # fmt: skip
@@ -75,13 +78,13 @@ def test_the_same_seed_makes_the_same_bytes(sample, tmp_path):
     assert tree(tmp_path / "again") == tree(sample)
     assert make_sample.main(["--output", str(tmp_path / "again"), "--patients", "12", "--seed", "1"]) == 0
     assert tree(tmp_path / "again") != tree(sample)
-    assert len(films(tmp_path / "again")) != 0
 
 
-def test_it_never_overwrites_what_it_did_not_make(tmp_path, capsys):
+def test_other_files_are_not_overwritten(tmp_path, capsys):
     (tmp_path / "mine").write_text("mine")
     assert make_sample.main(["--output", str(tmp_path)]) == 2
-    assert "is not empty and holds no sample; choose another --output" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "contains files but no SYNTHETIC.txt, so it is not a sample; choose another --output" in error
     assert tree(tmp_path) == {"mine": b"mine"}
 
 
@@ -97,7 +100,7 @@ def test_the_share_of_glandular_tissue_follows_the_category(density, view):
         assert drawn.muscle.any() == (view == "MLO")
 
 
-def test_left_and_right_lie_on_their_side():
+def test_left_and_right_breasts_are_at_the_left_and_right_edge():
     for side, edge in (("LEFT", 0), ("RIGHT", -1)):
         film = synthesize_film((300, 200), 3, side, "CC", np.random.default_rng(0))
         assert (film.shape, film.dtype) == ((300, 200), np.uint16)
@@ -113,7 +116,7 @@ def test_every_category_is_in_both_splits():
     assert len(train & test) == 1
 
 
-def test_from_csv_makes_one_film_for_every_mammogram(real_csvs, tmp_path):
+def test_from_csv_writes_one_film_for_every_mammogram(real_csvs, tmp_path):
     with open(real_csvs / FILES[1], newline="") as stream:
         rows = list(csv.DictReader(stream))
     wanted = ["P_01743", "P_00038", "P_00041"]  # the first has density 0
@@ -131,19 +134,21 @@ def test_from_csv_makes_one_film_for_every_mammogram(real_csvs, tmp_path):
         ("a b/1/2/000000.dcm", "mammogram ID 'a b' cannot be part of a file name"),
     ],
 )
-def test_no_film_is_made_outside_the_sample(path, message, tmp_path, capsys):
+def test_no_film_is_written_outside_the_sample(path, message, tmp_path, capsys):
     write_csv(tmp_path / "some.csv", [["P_1", "unknown", "LEFT", "CC", path]])
     assert make_sample.main(["--output", str(tmp_path / "films"), "--from_csv", str(tmp_path / "some.csv")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "films").exists()
 
 
-def test_full_size_films_are_as_large_as_real_ones(tmp_path):
+def test_full_size_films_have_the_sizes_of_cbis_ddsm(tmp_path):
     rows = [["P_1", "2", "LEFT", "CC", f"case-{n}/1.2.34567/4.5.67890/000000.dcm"] for n in range(2)]
     write_csv(tmp_path / "some.csv", rows)
     argv = ["--output", str(tmp_path / "films"), "--from_csv", str(tmp_path / "some.csv"), "--full_size"]
     assert make_sample.main(argv) == 0
-    for path in films(tmp_path / "films"):
+    paths = films(tmp_path / "films")
+    assert len(paths) == len(rows)
+    for path in paths:
         header = pydicom.dcmread(path, stop_before_pixels=True)
         assert 3256 <= header.Rows <= 7111
         assert 1531 <= header.Columns <= 5251
@@ -151,7 +156,7 @@ def test_full_size_films_are_as_large_as_real_ones(tmp_path):
 
 
 @pytest.mark.parametrize("patients", ["7", "many", "-3"])
-def test_too_few_patients(patients, capsys):
+def test_invalid_numbers_of_patients(patients, capsys):
     with pytest.raises(SystemExit):
         make_sample.main(["--output", "x", "--patients", patients])
     assert "is not a number of patients from 8 to 5000" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The whole command through `main(argv)`, on films and descriptions that this suite writes and computes itself."""
+"""The command pipelines.preprocess, on films whose expected images are computed without the code of this project."""
 
 import csv
 import hashlib
@@ -32,7 +32,7 @@ TEST = [Described(f"Mass-Test_P_{n:05d}_RIGHT_CC", str(n % 4 + 1)) for n in rang
 
 
 def write_films(tmp_path, layout="as in the CSV", train=TRAIN, test=TEST):
-    """Writes descriptions and films in one layout; returns case -> the file."""
+    """Writes descriptions, and films in one layout; returns {mammogram ID: path of the film}."""
     write_csv(tmp_path / "train.csv", train)
     write_csv(tmp_path / "test.csv", test)
     return {
@@ -42,6 +42,7 @@ def write_films(tmp_path, layout="as in the CSV", train=TRAIN, test=TEST):
 
 
 def omissions(out):
+    """Returns the lines of rejected.jsonl."""
     return [json.loads(line) for line in (out / "rejected.jsonl").read_text().splitlines()]
 
 
@@ -51,12 +52,12 @@ def read_table(out):
 
 
 def tree(root):
-    """Every file below a folder and its bytes."""
+    """Returns {path below a folder: bytes} of every file."""
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
 def records(path):
-    """What a 2018 trainer gets from the records: it asks for `label` and `image` only."""
+    """Yields the features that trainers of 2018 read from the records: label and image, (128, 95) float32."""
     features = {"label": tf.io.FixedLenFeature([], tf.int64), "image": tf.io.FixedLenFeature([], tf.string)}
     for record in tf.data.TFRecordDataset(str(path)):
         example = tf.io.parse_single_example(record, features)
@@ -96,9 +97,9 @@ def test_every_pixel_of_every_layout(layout, method, job, tmp_path):
                 assert np.abs(small - area_reference(pixels, canvas, SIZE)).max() <= 0.5 + 1e-7
 
 
-def test_the_manifest_tells_every_file_and_the_counts(job, tmp_path):
+def test_the_manifest_lists_every_file_and_the_counts(job, tmp_path):
     write_films(tmp_path)
-    _, said, out = job()
+    _, output, out = job()
     manifest = json.loads((out / "manifest.json").read_text())
     written = tree(out)
     del written["manifest.json"]
@@ -109,11 +110,11 @@ def test_the_manifest_tells_every_file_and_the_counts(job, tmp_path):
         "train": {"1": 2, "2": 4, "3": 4, "4": 2}, "test": {"1": 2, "2": 1, "3": 1, "4": 2}}  # fmt: skip
     assert manifest["mammograms"] == {
         "named": 18, "matched": 18, "spare_files": 0, "rejected": 0, "excluded": 0, "prepared": 18}  # fmt: skip
-    assert "18 mammograms named, 18 matched to a file, 0 missing, 0 rejected, 0 excluded" in said
-    assert "Traceback" not in said
+    assert "18 mammograms named, 18 matched to a file, 0 missing, 0 rejected, 0 excluded" in output
+    assert "Traceback" not in output
 
 
-def test_shards_and_parts_hold_the_same_records(job, tmp_path):
+def test_shards_contain_the_same_records_as_one_file(job, tmp_path):
     write_films(tmp_path)
     _, _, one = job("--record_parts", "1", out="one")
     _, _, sharded = job("--tfrecord_shards", "3", "--record_parts", "2", out="sharded")
@@ -132,7 +133,7 @@ def test_a_given_canvas_and_another_size(job, tmp_path):
     assert np.abs(small - area_reference(decoded(files[film.mammogram_id]), (100, 120), (20, 30))).max() <= 0.5 + 1e-7
 
 
-def test_the_canvas_ignores_a_header_that_promises_more_than_its_file_holds(job, tmp_path):
+def test_a_header_with_a_larger_size_than_its_file_does_not_enlarge_the_canvas(job, tmp_path):
     files = write_films(tmp_path)
     write_dicom(files[TRAIN[0].mammogram_id], random_film(0), Rows=5000)
     status, _, out = job("--max_rejected", "0.1")
@@ -140,7 +141,7 @@ def test_the_canvas_ignores_a_header_that_promises_more_than_its_file_holds(job,
     assert json.loads((out / "manifest.json").read_text())["canvas"]["height"] < 100
 
 
-def test_a_film_of_too_many_pixels_is_rejected_and_does_not_widen_the_canvas(job, tmp_path):
+def test_a_film_of_too_many_pixels_is_rejected_and_does_not_enlarge_the_canvas(job, tmp_path):
     files = write_films(tmp_path)
     write_dicom(files[TRAIN[0].mammogram_id], random_film(0, 100, 80))
     write_dicom(files[TRAIN[1].mammogram_id], random_film(0, 100, 79))
@@ -181,7 +182,7 @@ BAD = {
     "truncated": (
         lambda root, film: cut(as_in_csv(root, film, random_film(1, 60, 40))),
         {},
-        ("header", "its header promises 60 x 40 pixels of 16 bits (4,800 bytes); the file holds 4,300"),
+        ("header", "its header specifies 60 x 40 pixels of 16 bits (4,800 bytes); the file has only 4,300"),
     ),
     "truncated compressed": (
         lambda root, film: cut(write_dicom(root / film.path, random_film(1, 60, 40), "1.2.840.10008.1.2.5")),
@@ -191,12 +192,12 @@ BAD = {
     "header larger than its data": (
         lambda root, film: write_dicom(root / film.path, random_film(1, 60, 40), Columns=4000),
         {},
-        ("header", "its header promises 60 x 4000 pixels of 16 bits (480,000 bytes); the file holds 4,800"),
+        ("header", "its header specifies 60 x 4000 pixels of 16 bits (480,000 bytes); the file has only 4,800"),
     ),
     "larger than the canvas": (
         lambda root, film: write_dicom(root / film.path, random_film(1, 150, 40)),
         {},
-        ("canvas", "the film is 150 high and 40 wide; the canvas is only 100 by 100"),
+        ("canvas", "the film is 150 pixels high and 40 wide; the canvas is only 100 high and 100 wide"),
     ),
     "missing plugin": (
         lambda root, film: compressed(root / film.path),
@@ -236,18 +237,18 @@ def compressed(path):
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_bad_input_costs_that_mammogram_and_is_named(kind, job, tmp_path):
+def test_a_mammogram_with_a_fault_is_rejected(kind, job, tmp_path):
     write_films(tmp_path)
-    spoil, changed, (stage, reason) = BAD[kind]
+    write, changed, (stage, reason) = BAD[kind]
     film = bad_film("Calc-Training_P_00099_LEFT_CC")
     row = [*film.row]
     row[1] = changed.get("density", row[1])
     row[4] = changed.get("path", row[4]).format(case=film.mammogram_id)
     rows = [row, [row[0], changed["again"], *row[2:]]] if "again" in changed else [row]
     write_csv(tmp_path / "train.csv", [*TRAIN, *rows])
-    spoil(tmp_path / "images", film)
-    status, said, out = job("--max_rejected", "0.06", "--canvas", "100x100")
-    assert status == 0, said
+    write(tmp_path / "images", film)
+    status, output, out = job("--max_rejected", "0.06", "--canvas", "100x100")
+    assert status == 0, output
     (line,) = omissions(out)
     expected_case = "P_00099_LEFT_CC" if row[4].startswith(("..", "/")) else film.mammogram_id
     assert (line["case"], line["split"], line["kind"], line["stage"]) == (expected_case, "train", "rejected", stage)
@@ -256,7 +257,7 @@ def test_bad_input_costs_that_mammogram_and_is_named(kind, job, tmp_path):
         assert stage != "match" or line["source"] == film.path
     else:
         assert line["source"] == film.path
-    assert f"rejected ({stage}): 1" in said
+    assert f"rejected ({stage}): 1" in output
     assert len(list((out / "small_train").iterdir())) == len(TRAIN)
     assert not any("P_00099" in name for name in tree(out))
 
@@ -264,37 +265,37 @@ def test_bad_input_costs_that_mammogram_and_is_named(kind, job, tmp_path):
 def test_two_files_for_one_mammogram(job, tmp_path):
     write_films(tmp_path)
     LAYOUTS["JPEG mirror"](tmp_path / "images", TRAIN[0], random_film(0))
-    _, said, out = job()
+    _, output, out = job()
     row = next(r for r in read_table(out) if r["name"].endswith(TRAIN[0].mammogram_id))
     assert row["source_file"] == TRAIN[0].path
-    assert "1 further files of mammograms that were matched (the lossless one is taken)" in said
+    assert "1 further files of mammograms that were matched (the lossless one is taken)" in output
     assert json.loads((out / "manifest.json").read_text())["mammograms"]["spare_files"] == 1
 
 
-def test_too_many_rejected_publish_nothing_but_their_list(job, tmp_path):
+def test_too_many_rejected_mammograms_end_the_run_and_are_listed(job, tmp_path):
     files = write_films(tmp_path)
     files[TRAIN[0].mammogram_id].unlink()
-    status, said, out = job()
+    status, output, out = job()
     assert status == 1
     assert (
         "error: no data set is published: 1 of 18 named mammograms are rejected (5.6%), more than --max_rejected"
-        in said
+        in output
     )
-    assert "Traceback" not in said
+    assert "Traceback" not in output
     assert set(tree(out)) == {"rejected.jsonl"}
     assert [line["case"] for line in omissions(out)] == [TRAIN[0].mammogram_id]
     assert job("--max_rejected", "0.06")[0] == 0
 
 
-def test_a_refused_run_leaves_the_data_set_that_stands(job, tmp_path):
+def test_a_run_with_too_many_rejected_mammograms_keeps_the_published_data_set(job, tmp_path):
     files = write_films(tmp_path)
     _, _, out = job()
     before = tree(out)
     files[TRAIN[0].mammogram_id].write_bytes(b"x")
-    status, said, _ = job("--force", "--resample", "nearest")
+    status, output, _ = job("--force", "--resample", "nearest")
     assert status == 1
     (listed,) = out.glob(".staging/*/rejected.jsonl")
-    assert f"see {listed}, then correct" in said
+    assert f"see {listed}, then correct" in output
     assert json.loads(listed.read_text())["case"] == TRAIN[0].mammogram_id
     assert {name: data for name, data in tree(out).items() if not name.startswith(".")} == before
     assert verify.main([str(out)]) == 0
@@ -302,7 +303,7 @@ def test_a_refused_run_leaves_the_data_set_that_stands(job, tmp_path):
     assert not (out / ".staging").exists()
 
 
-def test_an_exact_share_of_rejected_is_tolerated(job, tmp_path):
+def test_max_rejected_is_inclusive(job, tmp_path):
     files = write_films(
         tmp_path, train=TRAIN, test=[*TEST, *(Described(f"Mass-Test_P_000{n}_LEFT_CC") for n in (21, 22))]
     )
@@ -310,24 +311,24 @@ def test_an_exact_share_of_rejected_is_tolerated(job, tmp_path):
     assert job("--max_rejected", "0.05")[0] == 0
 
 
-def test_no_film_left_is_a_failure_even_where_all_may_be_rejected(job, tmp_path):
+def test_no_image_is_a_failure_even_if_all_may_be_rejected(job, tmp_path):
     for file in write_films(tmp_path).values():
         file.write_bytes(b"x")
-    status, said, out = job("--max_rejected", "1")
+    status, output, out = job("--max_rejected", "1")
     assert status == 1
-    assert "error: no data set is published: no image is left" in said
+    assert "error: no data set is published: no image is left" in output
     assert set(tree(out)) == {"rejected.jsonl"}
 
 
 def test_patients_of_the_test_set_are_listed_as_excluded(job, tmp_path):
     shared = Described("Calc-Training_P_00011_LEFT_CC", "1")
     write_films(tmp_path, train=[*TRAIN, shared])
-    status, said, out = job()
+    status, output, out = job()
     assert status == 0
     assert [(line["case"], line["kind"]) for line in omissions(out)] == [(shared.mammogram_id, "excluded")]
-    assert "1 patients in both splits" in said
-    status, said, _ = job("--patient_overlap", "error", out="other")
-    assert (status, "1 patients are in both the training and the test descriptions (P_00011)" in said) == (2, True)
+    assert "1 patients in both splits" in output
+    status, output, _ = job("--patient_overlap", "error", out="other")
+    assert (status, "1 patients are in both the training and the test descriptions (P_00011)" in output) == (2, True)
     _, _, kept = job("--patient_overlap", "keep", out="kept")
     assert (kept / f"small_train/1_{shared.mammogram_id}.png").exists()
 
@@ -340,13 +341,13 @@ def test_views_and_the_demonstration_subset(job, tmp_path):
     assert all("_CC" in path.name for path in (out / "small_train").iterdir())
 
 
-def test_a_dry_run_tells_all_and_writes_nothing(job, tmp_path):
+def test_a_dry_run_prints_the_summary_and_writes_nothing(job, tmp_path):
     files = write_films(tmp_path)
     files[TRAIN[0].mammogram_id].unlink()
     files[TRAIN[1].mammogram_id].write_bytes(b"x")
     LAYOUTS["JPEG mirror"](tmp_path / "images", TRAIN[2], random_film(0))
     before = tree(tmp_path)
-    status, said, out = job("--dry_run")
+    status, output, out = job("--dry_run")
     assert status == 0
     assert tree(tmp_path) == before
     assert not out.exists()
@@ -357,22 +358,22 @@ def test_a_dry_run_tells_all_and_writes_nothing(job, tmp_path):
         "rejected (match): 1",
         "rejected (header): 1",
     ):
-        assert expected in said
-    assert job("--max_rejected", "0.2")[1].split("canvas")[1].split("\n")[0] == said.split("canvas")[1].split("\n")[0]
+        assert expected in output
+    assert job("--max_rejected", "0.2")[1].split("canvas")[1].split("\n")[0] == output.split("canvas")[1].split("\n")[0]
 
 
-def test_running_again_does_nothing_and_another_data_set_is_an_error(job, tmp_path):
+def test_the_same_command_does_nothing_and_another_data_set_is_an_error(job, tmp_path):
     write_films(tmp_path)
     _, _, out = job()
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
-    status, said, _ = job()
-    assert (status, "already holds this data set" in said) == (0, True)
-    status, said, _ = job("--resample", "nearest")
-    assert (status, "made from other input or with other options" in said) == (2, True)
+    status, output, _ = job()
+    assert (status, "already contains this data set" in output) == (0, True)
+    status, output, _ = job("--resample", "nearest")
+    assert (status, "made from other input or with other options" in output) == (2, True)
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
 
 
-def test_force_replaces_a_data_set_and_leaves_nothing_of_it(job, tmp_path):
+def test_force_replaces_all_files_of_a_data_set(job, tmp_path):
     write_films(tmp_path)
     _, _, out = job("--tfrecord_shards", "2")
     status, _, _ = job("--force", "--views", "CC")
@@ -392,36 +393,37 @@ def test_force_deletes_nothing_outside_the_output(job, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "not JSON"])
-def test_what_is_no_manifest_is_not_touched(text, job, tmp_path):
+def test_invalid_manifests_are_not_changed(text, job, tmp_path):
     write_films(tmp_path)
     (tmp_path / "out").mkdir()
     (tmp_path / "out/manifest.json").write_text(text)
-    status, said, out = job("--force")
-    assert (status, "manifest.json: not a manifest of this job; move it away" in said) == (2, True)
+    status, output, out = job("--force")
+    assert (status, "manifest.json: not a manifest of this job; move it away" in output) == (2, True)
     assert tree(out) == {"manifest.json": text.encode()}
 
 
-def test_files_of_another_hand_are_not_touched(job, tmp_path):
+def test_files_without_a_manifest_are_not_changed(job, tmp_path):
     write_films(tmp_path)
     mine = tmp_path / "out/small_train/2_mine"
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b"mine")
-    status, said, out = job("--force")
-    assert (status, "contains small_train/2_mine but no manifest.json" in said) == (2, True)
+    status, output, out = job("--force")
+    assert (status, "contains small_train/2_mine but no manifest.json" in output) == (2, True)
     assert tree(out) == {"small_train/2_mine": b"mine"}
 
 
-def test_what_a_killed_run_left_is_cleared_away(job, tmp_path):
+def test_files_of_killed_runs_are_deleted(job, tmp_path):
     write_films(tmp_path)
     out = tmp_path / "out"
-    half = {  # of another data set, broken off in the middle of its publication
+    publication = {  # of another data set, interrupted in the middle
         "moves": [["images/a.png", "small_test/1_a.png"], ["b", "dataset.csv"], ["manifest.json", "manifest.json"]],
         "replaced": ["cache/ddsm_eval.tfrecords"],
     }
     for name, content in {
         ".staging/small_train/1_x.png": "x", ".staging/file": "x", ".staging/other/images/train/1_x.png": "x",
-        ".staging/half/publication.json": json.dumps(half), ".staging/half/manifest.json": "{}", ".staging/half/b": "x",
-        "small_test/1_a.png": "published", "cache/ddsm_eval.tfrecords": "of the one before", ".unfinished-1": "x",
+        ".staging/half/publication.json": json.dumps(publication), ".staging/half/manifest.json": "{}",
+        ".staging/half/b": "x",
+        "small_test/1_a.png": "published", "cache/ddsm_eval.tfrecords": "of an older data set", ".unfinished-1": "x",
     }.items():  # fmt: skip
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_text(content)
@@ -430,7 +432,7 @@ def test_what_a_killed_run_left_is_cleared_away(job, tmp_path):
     assert tree(out) == tree(fresh)
 
 
-def test_the_output_may_lie_in_the_input(job, tmp_path):
+def test_the_output_may_be_in_the_input_root(job, tmp_path):
     write_films(tmp_path)
     status, _, out = job("--views", "CC", out="images/out")
     assert status == 0
@@ -439,7 +441,7 @@ def test_the_output_may_lie_in_the_input(job, tmp_path):
     assert job("--views", "CC", out="images/out")[0] == 0
 
 
-def test_records_name_their_images(job, tmp_path):
+def test_records_contain_the_names_of_their_images(job, tmp_path):
     write_films(tmp_path)
     _, _, out = job()
     names = []

@@ -1,4 +1,4 @@
-"""The chained command, through `main(argv)` and as processes that are killed."""
+"""The command pipelines.preprocess_and_train, in this process and in processes that are killed."""
 
 import json
 import os
@@ -47,11 +47,11 @@ def films(tmp_path_factory):
 
 
 def words(films, root, *more, trainer="both", options=OPTIONS):
-    found = [
+    argv = [
         "--input", films / "images", "--train_csv", films / "train.csv", "--test_csv", films / "test.csv",
         "--output", root / "out", "--model_dir", root / "models", "--trainer", trainer, *options, *more,
     ]  # fmt: skip
-    return [str(word) for word in found]
+    return [str(word) for word in argv]
 
 
 def tree(root):
@@ -71,31 +71,32 @@ def assert_same_models(one, other):
     for name in ("gpu_model", "tpu_model"):
         for file in ("history.csv", "metrics.json", "predictions.csv"):
             assert (one / "models" / name / file).read_bytes() == (other / "models" / name / file).read_bytes()
-        mine, theirs = weights(one / "models" / name), weights(other / "models" / name)
-        assert mine.keys() == theirs.keys()
-        assert all(np.array_equal(mine[key], theirs[key]) for key in mine)
+        values, expected = weights(one / "models" / name), weights(other / "models" / name)
+        assert values
+        assert values.keys() == expected.keys()
+        assert all(np.array_equal(values[key], expected[key]) for key in values)
 
 
 @pytest.fixture(scope="module")
 def done(films, tmp_path_factory):
-    """A run that nothing interrupted, in a process of its own, and what it said."""
+    """(folder, output) of a run that was not interrupted, in another process."""
     root = tmp_path_factory.mktemp("done")
     command = [sys.executable, "-m", "pipelines.preprocess_and_train", *words(films, root)]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     return root, ran.stdout
 
 
-def test_stages_are_named_and_the_report_comes_last(done):
-    root, said = done
+def test_the_output_names_the_stages_and_the_report(done):
+    root, output = done
     for number, stage in enumerate(STAGES, 1):
-        assert f"\nstage {number} of 5, {stage}\n" in said
-        assert f"stage {number} of 5, {stage}: done, " in said
-    assert said.endswith(f"\nlook at {root}/out/report.html\n")
+        assert f"\nstage {number} of 5, {stage}\n" in output
+        assert f"stage {number} of 5, {stage}: done, " in output
+    assert output.endswith(f"\nlook at {root}/out/report.html\n")
     assert "gpu_model" in (root / "out/report.html").read_text()
 
 
-def test_the_plan_is_what_is_done(done, films, tmp_path, capsys):
-    """The commands that --dry_run prints, one by one as a user would, leave what the chain leaves."""
+def test_the_commands_of_a_dry_run_make_the_same_files(done, films, tmp_path, capsys):
+    """The test runs the commands that --dry_run prints, one after the other."""
     assert preprocess_and_train.main(words(films, tmp_path, "--dry_run")) == 0
     assert not list(tmp_path.iterdir())
     plan = capsys.readouterr().out.splitlines()
@@ -108,14 +109,14 @@ def test_the_plan_is_what_is_done(done, films, tmp_path, capsys):
     assert_same_models(tmp_path, done[0])
 
 
-def test_both_trainers_make_one_model(done):
+def test_both_trainers_make_the_same_model(done):
     root, _ = done
     for file in ("history.csv", "predictions.csv", "metrics.json"):
         assert (root / "models/gpu_model" / file).read_bytes() == (root / "models/tpu_model" / file).read_bytes()
 
 
-def test_killed_in_every_stage(done, films, tmp_path):
-    """SIGKILL in each stage in turn, and then once through: the same data set, the same weights."""
+def test_a_run_killed_in_every_stage_makes_the_same_files(done, films, tmp_path):
+    """SIGKILL once in each stage; then the same command runs to its end."""
     history = {
         f"train and evaluate {name}": tmp_path / "models" / name / "history.csv" for name in ("gpu_model", "tpu_model")
     }
@@ -127,10 +128,10 @@ def test_killed_in_every_stage(done, films, tmp_path):
             process.send_signal(signal.SIGKILL)
         assert process.returncode == -signal.SIGKILL
     with start(films, tmp_path) as process:
-        said = process.stdout.read()
-    assert process.returncode == 0, said
-    assert "already holds this data set" in said
-    assert said.count("goes on from its checkpoint of step 12") == 2
+        output = process.stdout.read()
+    assert process.returncode == 0, output
+    assert "already contains this data set" in output
+    assert output.count("continues from its checkpoint of step 12") == 2
     assert data_set(tmp_path) == data_set(done[0])
     assert_same_models(tmp_path, done[0])
 
@@ -151,35 +152,35 @@ def steps_of(history):
     return history.read_text().count("\n") - 1 if history.exists() else 0
 
 
-def test_run_again_with_more_steps(done, films, tmp_path, capsys):
+def test_the_command_with_more_training_steps_continues(done, films, tmp_path, capsys):
     first = [option for option in OPTIONS if not option.startswith("--training_steps")]
     assert preprocess_and_train.main(words(films, tmp_path, "--training_steps=4", trainer="gpu", options=first)) == 0
-    assert (tmp_path / "models/metrics.json").exists()  # one trainer needs no folder of its own
+    assert (tmp_path / "models/metrics.json").exists()  # one trainer alone has no subfolder
     capsys.readouterr()
     assert preprocess_and_train.main(words(films, tmp_path, trainer="gpu")) == 0
-    said = capsys.readouterr().out
-    assert f"{tmp_path}/out already holds this data set, made with the same input and options" in said
-    assert "goes on from its checkpoint of step 4" in said
+    output = capsys.readouterr().out
+    assert f"{tmp_path}/out already contains this data set, made with the same input and options" in output
+    assert "continues from its checkpoint of step 4" in output
     assert (tmp_path / "models/history.csv").read_bytes() == (done[0] / "models/gpu_model/history.csv").read_bytes()
 
 
-def test_the_first_failing_stage_ends_the_run_and_is_named(films, tmp_path, capsys):
-    none = ["--training_steps=0" if option.startswith("--training_steps") else option for option in OPTIONS]
-    assert preprocess_and_train.main(words(films, tmp_path, options=none)) == 2
-    said = capsys.readouterr()
-    assert said.err.startswith("error: stage 'train and evaluate gpu_model': ")
-    assert said.err.count("\n") == 1
-    assert "stage 4 of 5" not in said.out
+def test_a_failing_stage_ends_the_run(films, tmp_path, capsys):
+    no_steps = ["--training_steps=0" if option.startswith("--training_steps") else option for option in OPTIONS]
+    assert preprocess_and_train.main(words(films, tmp_path, options=no_steps)) == 2
+    output = capsys.readouterr()
+    assert output.err.startswith("error: stage 'train and evaluate gpu_model': ")
+    assert output.err.count("\n") == 1
+    assert "stage 4 of 5" not in output.out
     assert json.loads((tmp_path / "out/manifest.json").read_text())["counts"]["train"] == dict.fromkeys("1234", 4)
-    flipped = next((tmp_path / "out/small_train").iterdir())
-    flipped.write_bytes(flipped.read_bytes()[:-1])
+    image = next((tmp_path / "out/small_train").iterdir())
+    image.write_bytes(image.read_bytes()[:-1])
     assert preprocess_and_train.main(words(films, tmp_path)) == 1
-    said = capsys.readouterr()
-    assert said.err.startswith("error: stage 'verify': ")
-    assert said.err.endswith("or make the data set again with --force\n")
+    output = capsys.readouterr()
+    assert output.err.startswith("error: stage 'verify': ")
+    assert output.err.endswith("or make the data set again with --force\n")
 
 
-def test_another_data_set_in_the_same_place(films, tmp_path, capsys):
+def test_another_data_set_in_the_output(films, tmp_path, capsys):
     assert preprocess.main([str(word) for word in (
         "--input", films / "images", "--train_csv", films / "train.csv", "--test_csv", films / "test.csv",
         "--output", tmp_path / "out", "--direct_num_workers=1",
@@ -193,31 +194,31 @@ def test_another_data_set_in_the_same_place(films, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("more", "trainer", "said"),
+    ("more", "trainer", "message"),
     [
         (["--trainin_steps=3"], "gpu", "unknown option --trainin_steps; did you mean --training_steps?"),
         (["--iterations=3"], "gpu", "--iterations is an option of tpu_model; choose --trainer tpu or both"),
-        (["--rehearse_tpu"], "both", "--rehearse_tpu divides this machine before the other trainer starts"),
+        (["--rehearse_tpu"], "both", "--rehearse_tpu must divide the CPU before TensorFlow starts"),
         (["--runner=Flimk"], "gpu", "unknown runner Flimk; did you mean"),
         (["stray"], "gpu", "'stray' belongs to no option"),
     ],
 )
-def test_what_is_wrong_with_the_command_line_is_said_first(more, trainer, said, films, tmp_path, capsys):
+def test_invalid_options_end_the_command_before_its_first_stage(more, trainer, message, films, tmp_path, capsys):
     assert preprocess_and_train.main(words(films, tmp_path, *more, trainer=trainer)) == 2
     error = capsys.readouterr().err
-    assert said in error
+    assert message in error
     assert error.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("folder", ["out", "out/models"])
-def test_a_model_is_no_part_of_the_data_set(folder, films, tmp_path, capsys):
+def test_a_model_dir_in_the_data_set_is_refused(folder, films, tmp_path, capsys):
     argv = words(films, tmp_path, "--model_dir", tmp_path / folder)
     assert preprocess_and_train.main(argv) == 2
-    assert "which holds the data set alone" in capsys.readouterr().err
+    assert "which may contain only the data set" in capsys.readouterr().err
 
 
-def test_the_environment_may_name_the_model_dir(films, tmp_path, capsys, monkeypatch):
+def test_aip_model_dir_is_the_default_of_model_dir(films, tmp_path, capsys, monkeypatch):
     argv = words(films, tmp_path, "--dry_run")
     at = argv.index("--model_dir")
     del argv[at : at + 2]
@@ -229,16 +230,16 @@ def test_the_environment_may_name_the_model_dir(films, tmp_path, capsys, monkeyp
     assert "--model_dir=gs://bucket/model/gpu_model" in capsys.readouterr().out
 
 
-def test_the_readers_of_help_see_every_option(capsys):
+def test_help_lists_the_options_of_all_stages(capsys):
     with pytest.raises(SystemExit) as ended:
         preprocess_and_train.main(["--help"])
     assert ended.value.code == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     for option in ("--train_csv", "--canvas", "--training_steps", "--tpu_zone", "--trainer", "--force"):
-        assert option in said
+        assert option in output
 
 
-def test_the_two_ways_have_the_same_steps():
+def test_run_local_and_run_cloud_have_the_same_stages():
     def run(script, *words):
         command = [f"pipelines/{script}", *words, "--dry_run"]
         return subprocess.run(
@@ -258,7 +259,7 @@ def test_the_two_ways_have_the_same_steps():
 
 
 @pytest.mark.parametrize("script", ["run-local", "run-cloud"])
-def test_a_script_says_what_it_wants(script):
+def test_scripts_print_their_usage(script):
     ran = subprocess.run([f"pipelines/{script}", "x"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 2
     assert ran.stderr.startswith(f"usage: pipelines/{script}")

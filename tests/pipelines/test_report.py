@@ -1,4 +1,4 @@
-"""The page about a data set and its models: as text, and in a real browser where there is one."""
+"""The report on a data set and its models: its HTML, and its behaviour in a browser if one is installed."""
 
 import base64
 import csv
@@ -19,7 +19,7 @@ from pipelines import preprocess, report
 from tests.support.films import Described, as_in_csv, random_film, write_csv
 from trainer import gpu_model
 
-EVIL = "<script>alert(1)</script>"
+HTML = "<script>alert(1)</script>"
 TRAIN = [Described(f"Calc-Training_P_{n:05d}_LEFT_CC", str(n % 4 + 1)) for n in range(1, 9)]
 TEST = [Described(f"Mass-Test_P_{n:05d}_RIGHT_MLO", str(n % 4 + 1)) for n in range(11, 17)]
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -28,17 +28,17 @@ PAGE = Path(__file__).with_name("report_page")
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A data set of films below a folder with an evil name, with evil cases left out, and a model of it."""
+    """(data set, model), with HTML in the names of the films' folder and the model folder, and in two invalid rows."""
     root = tmp_path_factory.mktemp("made")
-    evil = ["P_00077", "2", "LEFT", "CC", f"{EVIL}/1.2/1.3/000000.dcm"]
-    write_csv(root / "train.csv", [*TRAIN, evil, Described("Calc-Training_P_00078_LEFT_CC", EVIL)])
+    invalid = ["P_00077", "2", "LEFT", "CC", f"{HTML}/1.2/1.3/000000.dcm"]
+    write_csv(root / "train.csv", [*TRAIN, invalid, Described("Calc-Training_P_00078_LEFT_CC", HTML)])
     write_csv(root / "test.csv", TEST)
     for number, film in enumerate([*TRAIN, *TEST]):
-        as_in_csv(root / "images" / EVIL, film, random_film(number))
+        as_in_csv(root / "images" / HTML, film, random_film(number))
     argv = ["--input", root / "images", "--train_csv", root / "train.csv", "--test_csv", root / "test.csv",
             "--output", root / "out", "--direct_num_workers=1", "--max_rejected=0.5"]  # fmt: skip
     assert preprocess.main([str(word) for word in argv]) == 0
-    out, model = root / "out", root / f"models/{EVIL}"
+    out, model = root / "out", root / f"models/{HTML}"
     assert gpu_model.main([
         f"--training_data_dir={out}/small_train", f"--eval_data_dir={out}/small_test", f"--model_dir={model}",
         "--training_steps=4", "--batch_size=4",
@@ -54,15 +54,21 @@ def page(made):
 
 
 class Elements(html.parser.HTMLParser):
-    """Every element of a page as (tag, attributes), and all text outside scripts and styles."""
+    """The elements of a page.
+
+    Attributes:
+        tags: (tag, attributes) of every element.
+        scripts: the content of every script.
+        words: all text outside scripts and styles.
+    """
 
     def __init__(self, text):
         super().__init__()
-        self.found, self.scripts, self.words, self._tag = [], [], [], ""
+        self.tags, self.scripts, self.words, self._tag = [], [], [], ""
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
-        self.found.append((tag, dict(attributes)))
+        self.tags.append((tag, dict(attributes)))
         self._tag = tag
         if tag == "script":
             self.scripts.append("")
@@ -77,7 +83,11 @@ class Elements(html.parser.HTMLParser):
             self.words.append(data)
 
     def having(self, tag, css_class):
-        return [found for name, found in self.found if name == tag and css_class in found.get("class", "").split()]
+        return [
+            attributes
+            for name, attributes in self.tags
+            if name == tag and css_class in attributes.get("class", "").split()
+        ]
 
 
 def table(out):
@@ -85,21 +95,21 @@ def table(out):
         return list(csv.DictReader(stream))
 
 
-def test_nothing_is_loaded_from_elsewhere(page):
+def test_the_page_loads_nothing_from_other_addresses(page):
     elements = Elements(page)
-    for tag, attributes in elements.found:
+    for tag, attributes in elements.tags:
         for name, value in attributes.items():
             if name in ("src", "href", "xlink:href", "action", "data", "srcset", "poster"):
                 assert re.match(r"#|data:image/webp;base64,", value), (tag, name, value[:80])
-    assert not {"link", "iframe", "object", "embed", "base"} & {tag for tag, _ in elements.found}
+    assert not {"link", "iframe", "object", "embed", "base"} & {tag for tag, _ in elements.tags}
     assert "url(" not in page.replace("url(#", "")
     namespaces = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
     assert set(re.findall(r"https?://[^\s\"'<]*", page)) <= namespaces
 
 
-def test_the_policy_allows_the_one_script_and_nothing_else(page):
+def test_the_content_security_policy_allows_only_the_script_of_the_page(page):
     elements = Elements(page)
-    policy = next(found["content"] for tag, found in elements.found if "http-equiv" in found)
+    policy = next(attributes["content"] for tag, attributes in elements.tags if "http-equiv" in attributes)
     data, script = elements.scripts
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert "default-src 'none'" in policy
@@ -107,62 +117,68 @@ def test_the_policy_allows_the_one_script_and_nothing_else(page):
     assert json.loads(data)
 
 
-def test_text_from_the_data_stays_text(page, made):
+def test_html_in_names_is_shown_as_text(page, made):
     elements = Elements(page)
     assert len(elements.scripts) == 2
-    assert not any(name.startswith("on") for _, attributes in elements.found for name in attributes)
+    assert not any(name.startswith("on") for _, attributes in elements.tags for name in attributes)
     shown = "".join(elements.words)
-    assert shown.count(EVIL) >= 3  # the omitted case, its file, the model
+    assert shown.count(HTML) >= 3  # the omitted mammogram, its file, the model
     facts = json.loads(elements.scripts[0])
-    assert dict(facts[0][1])["file"].startswith(f"{EVIL}/Calc-") or dict(facts[0][1])["file"].startswith(
-        f"{EVIL}/Mass-"
+    assert dict(facts[0][1])["file"].startswith(f"{HTML}/Calc-") or dict(facts[0][1])["file"].startswith(
+        f"{HTML}/Mass-"
     )
 
 
-def test_ids_are_unique_and_labels_point_somewhere(page):
+def test_ids_are_unique_and_references_exist(page):
     elements = Elements(page)
-    ids = [found["id"] for _, found in elements.found if "id" in found]
+    ids = [attributes["id"] for _, attributes in elements.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
-    for _, found in elements.found:
+    for _, attributes in elements.tags:
         for name in ("aria-labelledby", "for"):
-            assert found.get(name, ids[0]) in ids
-        if found.get("href", "").startswith("#"):
-            assert found["href"][1:] in ids
+            assert attributes.get(name, ids[0]) in ids
+        if attributes.get("href", "").startswith("#"):
+            assert attributes["href"][1:] in ids
 
 
-def test_every_image_stands_in_its_split_and_category(page, made):
+def test_every_image_is_in_its_split_and_category(page, made):
     out, _ = made
     rows = table(out)
     sheets = page.split('<details class="sheet"')[1:]
+    shown = []
     for density, sheet in enumerate(sheets, 1):
         parts = re.split(r'<div class="split" data-split="(\w+)">', sheet.split("</details>")[0])[1:]
         for split, part in zip(parts[::2], parts[1::2], strict=True):
-            numbers = [int(found["data-row"]) for found in Elements(part).having("button", "thumb")]
+            numbers = [int(attributes["data-row"]) for attributes in Elements(part).having("button", "thumb")]
             cases = [rows[number]["name"].partition("_")[2] for number in numbers]
             assert cases == sorted(
                 row["name"].partition("_")[2] for row in rows if (row["split"], row["density"]) == (split, str(density))
             )
+            shown += numbers
+    assert sorted(shown) == list(range(len(rows)))
 
 
-def test_a_thumbnail_shows_its_image(page, made):
+def test_thumbnails_show_their_images(page, made):
     out, _ = made
     rows = table(out)
     pixels = {row["name"]: np.asarray(Image.open(out / f"small_{row['split']}/{row['name']}.png")) for row in rows}
     white = max(image.max() for image in pixels.values())
     assert f"Pixel value {white:,}" in page
     pattern = r'data-row="(\d+)"><img src="data:image/webp;base64,([^"]+)" width="95" height="128" alt="([^"]+)"'
-    for number, picture, alt in re.findall(pattern, page):
+    thumbnails = re.findall(pattern, page)
+    assert {int(number) for number, _, _ in thumbnails} == set(range(len(rows)))
+    for number, picture, alt in thumbnails:
         row = rows[int(number)]
         assert alt == f"{row['name'].partition('_')[2]}, {row['split']}"
         shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))).convert("L")).astype(float)
-        assert np.abs(shown - pixels[row["name"]] * (255 / white)).mean() < 8  # it is lossy
+        assert np.abs(shown - pixels[row["name"]] * (255 / white)).mean() < 8  # the compression is lossy
 
 
-def test_what_is_left_out_is_named_with_its_reason(page, made):
+def test_omitted_mammograms_are_listed_with_their_reasons(page, made):
     out, _ = made
     shown = " ".join(" ".join(Elements(page).words).split())
-    for line in (out / "rejected.jsonl").read_text().splitlines():
-        omission = json.loads(line)
+    lines = (out / "rejected.jsonl").read_text().splitlines()
+    assert len(lines) == 2
+    for omission in map(json.loads, lines):
         assert omission["case"] in shown
         assert omission["reason"] in shown
 
@@ -174,7 +190,7 @@ def test_the_worst_images_and_the_metrics(page, made):
     expected = sorted(rows, key=lambda row: (float(row[f"probability_{row['density']}"]), row["name"]))
     names = [row["name"] for row in table(out)]
     section = page.split('<ol class="worst thumbs">')[1].split("</ol>")[0]
-    assert [names[int(found["data-row"])] for found in Elements(section).having("button", "thumb")] == [
+    assert [names[int(attributes["data-row"])] for attributes in Elements(section).having("button", "thumb")] == [
         row["name"] for row in expected
     ]
     cells = re.findall(r'<td class="cell" style="--share: \d+%">([\d.]+)</td>', section)
@@ -182,9 +198,9 @@ def test_the_worst_images_and_the_metrics(page, made):
     metrics = json.loads((model / "metrics.json").read_text())
     shown = " ".join(" ".join(Elements(page).words).split())
     for name in ("accuracy", "kappa"):
-        found = metrics[name]
-        assert f"{found['value']:.3f}" in shown
-        assert f"{found['low']:.3f} to {found['high']:.3f}" in shown
+        estimate = metrics[name]
+        assert f"{estimate['value']:.3f}" in shown
+        assert f"{estimate['low']:.3f} to {estimate['high']:.3f}" in shown
     assert f"{metrics['majority_accuracy']:.3f} (density {metrics['majority_category']})" in shown
 
 
@@ -204,13 +220,13 @@ def test_histograms_count_every_pixel_above_0(made):
         assert images.black[density] == (values == 0).mean()
 
 
-def test_the_same_files_give_the_same_bytes(page, made, tmp_path):
+def test_the_page_depends_on_its_files_only(page, made, tmp_path):
     out, model = made
     assert report.main([str(out), "--model_dir", str(model), "--html", str(tmp_path / "again.html")]) == 0
     assert (tmp_path / "again.html").read_text() == page
 
 
-def test_a_model_that_was_not_evaluated_and_one_of_other_images(made, tmp_path):
+def test_a_model_without_evaluation_and_a_model_of_other_images(made, tmp_path):
     out, model = made
     bare = shutil.copytree(model, tmp_path / "bare", ignore=shutil.ignore_patterns("ckpt*", "export", "*.keras"))
     for name in ("metrics.json", "predictions.csv", "speed.csv"):
@@ -254,17 +270,17 @@ def no_manifest(out, model):
 
 
 FAULTS = {
-    no_model: "holds no training.json or no history.csv",
+    no_model: "contains no training.json or no history.csv",
     bad_metrics: "a file of this model is damaged",
     bad_history: "a file of this model is damaged",
-    bad_image: "not a PNG; expected a 16-bit gray PNG; pipelines.verify lists what is wrong",
+    bad_image: "not a PNG; expected a 16-bit gray PNG; pipelines.verify lists all faults",
     bad_table: "not UTF-8 text",
     no_manifest: "contains no manifest.json",
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_cannot_be_shown_is_one_line(fault, made, tmp_path, capsys):
+def test_damaged_files_end_the_command_with_one_line(fault, made, tmp_path, capsys):
     out = shutil.copytree(made[0], tmp_path / "out")
     model = shutil.copytree(made[1], tmp_path / "model", ignore=shutil.ignore_patterns("ckpt*", "export", "*.keras"))
     fault(out, model)
@@ -277,24 +293,24 @@ def test_what_cannot_be_shown_is_one_line(fault, made, tmp_path, capsys):
 
 @pytest.mark.skipif(
     not (BROWSER and shutil.which("node") and (PAGE / "node_modules").exists()),
-    reason="wants chromium, Node.js and npm; `make test-page` gets the rest",
+    reason="needs chromium, Node.js and npm; `make test-page` installs the rest",
 )
 def test_in_a_browser(page, made, tmp_path):
-    """Two widths, light and dark: nothing said, nothing asked for, nothing that axe-core finds; and by keyboard."""
+    """Two widths, light and dark: no messages, no requests, no faults that axe-core finds; and keyboard control."""
     out, _ = made
     command = ["node", str(PAGE / "check.mjs"), str(out / "report.html"), BROWSER, str(tmp_path)]
-    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    assert [(look["width"], look["colorScheme"]) for look in found["looks"]] == [
+    results = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert [(look["width"], look["colorScheme"]) for look in results["looks"]] == [
         (390, "light"), (390, "dark"), (1440, "light"), (1440, "dark"),
     ]  # fmt: skip
-    for look in found["looks"]:
-        assert look["said"] == []
+    for look in results["looks"]:
+        assert look["messages"] == []
         assert look["requests"] == [f"file://{out}/report.html"]
         assert (look["overflow"], look["broken"]) == (0, 0)
         assert look["violations"] == []
         assert look["passes"] > 20
-    keyboard = found["keyboard"]
-    assert keyboard["said"] == []
+    keyboard = results["keyboard"]
+    assert keyboard["messages"] == []
     assert keyboard["first"] != keyboard["second"]
     assert keyboard["opened"] != keyboard["moved"]
     assert keyboard["closed"]

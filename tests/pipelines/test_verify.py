@@ -1,4 +1,4 @@
-"""Data sets that the job made, and then what disks, copies and people do to them."""
+"""Data sets of the job, with the damage that disks, interrupted copies and users can do to them."""
 
 import hashlib
 import json
@@ -21,6 +21,7 @@ IMAGE = "small_train/2_Calc-Training_P_00001_LEFT_CC.png"
 
 
 def make(root, train, test, *words):
+    """Runs the job on films of these mammograms; returns its output folder."""
     write_csv(root / "train.csv", [*train, LOST])
     write_csv(root / "test.csv", test)
     for number, film in enumerate([*train, *test]):
@@ -43,14 +44,14 @@ def out(made, tmp_path):
 
 @pytest.fixture
 def faults(out, capsys):
-    """Verifies; returns the exit status and the faults as "file: what"."""
+    """A function that verifies a data set; returns the exit status and the faults, each as "file: what is wrong"."""
 
     def run(root=out):
         capsys.readouterr()
         status = verify.main([str(root)])
-        said = capsys.readouterr()
-        assert (status == 1) == said.err.startswith(f"error: {root}: ")
-        return status, [line for line in said.out.splitlines() if not line.startswith(("reading files", str(root)))]
+        captured = capsys.readouterr()
+        assert (status == 1) == captured.err.startswith(f"error: {root}: ")
+        return status, [line for line in captured.out.splitlines() if not line.startswith(("reading files", str(root)))]
 
     return run
 
@@ -61,8 +62,8 @@ def flip(path, position):
     path.write_bytes(data)
 
 
-def pass_for_right(out, *files):
-    """Makes the manifest agree with the files as they are now, as somebody might who means well."""
+def update_manifest(out, *files):
+    """Replaces sizes and digests of files in the manifest by those of the files as they are now."""
     manifest = json.loads((out / "manifest.json").read_text())
     for file in files:
         data = (out / file).read_bytes()
@@ -71,7 +72,7 @@ def pass_for_right(out, *files):
 
 
 def rewrite_records(path, change):
-    """Reads the examples with TensorFlow, lets them be changed, and writes them back with right checksums."""
+    """Reads the examples of a file, calls `change` with them, and writes them with correct checksums."""
     examples = [tf.train.Example.FromString(record.numpy()) for record in tf.data.TFRecordDataset(str(path))]
     change(examples)
     with tf.io.TFRecordWriter(str(path)) as writer:
@@ -83,35 +84,36 @@ def feature(example, name, kind="int64_list"):
     return getattr(example.features.feature[name], kind).value
 
 
-def test_a_sound_data_set(faults, out, made, capsys):
+def test_an_intact_data_set(faults, out, made, capsys):
     assert faults() == (0, [])
-    (out / "report.html").write_text("<p>")  # no part of the set, and no stranger
+    (out / "report.html").write_text("<p>")  # not a file of the data set, but not a fault either
     assert verify.main([str(out)]) == 0
-    assert f"{out}: 10 images in 14 files are what the manifest says" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert f"{out}: 10 images in 14 files agree with the manifest, and each PNG with its record" in output
 
 
 def test_a_flipped_bit_in_a_png(faults, out):
     flip(out / IMAGE, 60)
-    status, found = faults()
+    status, listed = faults()
     assert status == 1
-    assert [line.split(":")[0] for line in found] == [IMAGE, IMAGE]
-    assert "its SHA-256 is " in found[1]
-    assert "expected a 16-bit gray PNG" in found[0]  # the PNG's own checksum
+    assert [line.split(":")[0] for line in listed] == [IMAGE, IMAGE]
+    assert "its SHA-256 is " in listed[1]
+    assert "expected a 16-bit gray PNG" in listed[0]  # the PNG's own checksum
 
 
 def test_a_flipped_bit_in_a_record(faults, out):
     flip(out / TRAINING, 200)
-    status, found = faults()
+    status, listed = faults()
     assert status == 1
-    assert any(line.startswith(f"{TRAINING}: its SHA-256 is") for line in found)
-    assert f"{TRAINING}: record 0: its checksum is wrong" in found
+    assert any(line.startswith(f"{TRAINING}: its SHA-256 is") for line in listed)
+    assert f"{TRAINING}: record 0: its checksum is wrong" in listed
 
 
 def test_a_flipped_bit_in_the_table(faults, out):
     flip(out / "dataset.csv", -3)
-    status, found = faults()
+    status, listed = faults()
     assert status == 1
-    assert any(line.startswith("dataset.csv: its SHA-256 is") for line in found)
+    assert any(line.startswith("dataset.csv: its SHA-256 is") for line in listed)
 
 
 def test_a_missing_file(faults, out):
@@ -121,41 +123,41 @@ def test_a_missing_file(faults, out):
 
 def test_a_missing_table(faults, out):
     (out / "dataset.csv").unlink()
-    status, found = faults()
+    status, listed = faults()
     assert status == 1
-    assert "dataset.csv: is missing" in found
-    assert any(line.startswith("dataset.csv: nothing can be compared with it: ") for line in found)
+    assert "dataset.csv: is missing" in listed
+    assert any(line.startswith("dataset.csv: cannot be compared with other files: ") for line in listed)
 
 
-def test_a_damaged_list_of_omissions(faults, out):
+def test_a_damaged_rejected_jsonl(faults, out):
     (out / "rejected.jsonl").write_text("{")
-    pass_for_right(out, "rejected.jsonl")
+    update_manifest(out, "rejected.jsonl")
     (fault,) = faults()[1]
-    assert fault.startswith("rejected.jsonl: nothing can be compared with it: ")
+    assert fault.startswith("rejected.jsonl: cannot be compared with other files: ")
 
 
 def test_extra_files(faults, out):
     for name in ("small_test/4_other", "notes.txt"):
         (out / name).write_text("x")
-    assert faults() == (1, [f"{name}: is no file of this data set" for name in ("notes.txt", "small_test/4_other")])
+    assert faults() == (1, [f"{name}: is not a file of this data set" for name in ("notes.txt", "small_test/4_other")])
 
 
 @pytest.mark.parametrize("bytes_lost", [1, 500, 2000])
 def test_a_truncated_tfrecord(faults, out, bytes_lost):
     data = (out / EVAL).read_bytes()
     (out / EVAL).write_bytes(data[:-bytes_lost])
-    status, found = faults()
+    status, listed = faults()
     assert status == 1
-    assert f"{EVAL}: has {len(data) - bytes_lost:,} bytes; the manifest says {len(data):,}" in found
-    assert any("the file ends within it" in line for line in found)
-    assert any(line.startswith(f"{EVAL}: the test records lack ") for line in found)
+    assert f"{EVAL}: has {len(data) - bytes_lost:,} bytes; expected {len(data):,}, as in the manifest" in listed
+    assert any("the file ends within it" in line for line in listed)
+    assert any(line.startswith(f"{EVAL}: the test records lack ") for line in listed)
 
 
 def test_records_lost_between_two_records(faults, out):
     rewrite_records(out / EVAL, lambda examples: examples.pop())
-    pass_for_right(out, EVAL)
+    update_manifest(out, EVAL)
     (fault,) = faults()[1]
-    assert fault.startswith(f"{EVAL}: the test records lack 1 of 4 images, ")
+    assert fault.startswith(f"{EVAL}: the test records lack 1 of 4 images, such as ")
 
 
 def test_a_swapped_label(faults, out):
@@ -164,11 +166,11 @@ def test_a_swapped_label(faults, out):
         first[0], second[0] = second[0], first[0]
 
     rewrite_records(out / TRAINING, swap)
-    pass_for_right(out, TRAINING)
-    status, found = faults()
+    update_manifest(out, TRAINING)
+    status, listed = faults()
     assert status == 1
-    assert [line.partition(" (")[0] for line in found] == [f"{TRAINING}: record 0", f"{TRAINING}: record 1"]
-    assert all("its label is" in line for line in found)
+    assert [line.partition(" (")[0] for line in listed] == [f"{TRAINING}: record 0", f"{TRAINING}: record 1"]
+    assert all("its label is" in line for line in listed)
 
 
 def test_swapped_images(faults, out):
@@ -176,65 +178,70 @@ def test_swapped_images(faults, out):
     data = one.read_bytes()
     one.write_bytes(other.read_bytes())
     other.write_bytes(data)
-    pass_for_right(out, f"small_test/{one.name}", f"small_test/{other.name}")
-    status, found = faults()
+    update_manifest(out, f"small_test/{one.name}", f"small_test/{other.name}")
+    status, listed = faults()
     assert status == 1
-    assert len(found) == 2
-    assert all("its pixels are not those of small_test/" in line for line in found)
+    assert len(listed) == 2
+    assert all("its pixels are not those of small_test/" in line for line in listed)
 
 
 def test_records_in_another_order(faults, out):
     rewrite_records(out / EVAL, lambda examples: examples.reverse())
-    pass_for_right(out, EVAL)
-    assert faults() == (1, [f"{EVAL}: the test records stand in another order; dataset.csv has the order"])
+    update_manifest(out, EVAL)
+    assert faults() == (1, [f"{EVAL}: the test records are in another order; expected that of dataset.csv"])
 
 
 def test_an_image_of_another_size(faults, out):
     Image.fromarray(np.zeros((16, 13), np.uint16)).save(out / IMAGE)
-    pass_for_right(out, IMAGE)
+    update_manifest(out, IMAGE)
     assert f"{IMAGE}: 2_Calc-Training_P_00001_LEFT_CC is 13 x 16 pixels; expected 12 x 16" in faults()[1]
 
 
-def test_a_row_that_is_gone(faults, out):
+def test_a_missing_row(faults, out):
     lines = (out / "dataset.csv").read_text().splitlines(keepends=True)
-    gone = lines.pop(2)
+    missing = lines.pop(2)
     (out / "dataset.csv").write_text("".join(lines))
-    pass_for_right(out, "dataset.csv")
-    status, found = faults()
-    name, split, density = gone.split(",")[:3]
+    update_manifest(out, "dataset.csv")
+    status, listed = faults()
+    name, split, density = missing.split(",")[:3]
     assert status == 1
-    assert f"small_{split}/{name}.png: has no row in dataset.csv" in found
-    assert any(f"{split} images of density {density}; the manifest says" in line for line in found)
-    assert any("mammograms are images or omissions; 11 were named" in line for line in found)
+    assert f"small_{split}/{name}.png: has no row in dataset.csv" in listed
+    assert any(
+        f"{split} images of density {density}; expected " in line and line.endswith(", as in the manifest")
+        for line in listed
+    )
+    assert any(
+        "mammograms are images or omissions; expected 11, as in the case descriptions" in line for line in listed
+    )
 
 
-def test_a_patient_on_both_sides(faults, tmp_path):
+def test_a_patient_in_both_splits(faults, tmp_path):
     out = make(tmp_path / "kept", TRAIN, [*TEST, SHARED], "--patient_overlap", "keep")
-    assert faults(out)[0] == 0  # it was asked for
+    assert faults(out)[0] == 0  # the manifest contains the option
     manifest = json.loads((out / "manifest.json").read_text())
     manifest["parameters"]["patient_overlap"] = "drop"
     (out / "manifest.json").write_text(json.dumps(manifest))
     assert faults(out) == (1, ["dataset.csv: patient P_00003 is in the training set and in the test set"])
 
 
-def test_another_patient_than_the_name_says(faults, out):
+def test_a_row_with_another_patient_than_its_name(faults, out):
     text = (out / "dataset.csv").read_text()
     (out / "dataset.csv").write_text(text.replace(",P_00001,", ",P_00002,"))
-    pass_for_right(out, "dataset.csv")
+    update_manifest(out, "dataset.csv")
     assert faults() == (
-        1, ["dataset.csv: 2_Calc-Training_P_00001_LEFT_CC is said to be of patient P_00002"],
+        1, ["dataset.csv: 2_Calc-Training_P_00001_LEFT_CC has another patient in its row, P_00002"],
     )  # fmt: skip
 
 
-def test_an_omission_that_is_gone(faults, out):
+def test_a_missing_omission(faults, out):
     assert LOST.mammogram_id in (out / "rejected.jsonl").read_text()
     (out / "rejected.jsonl").write_text("")
-    pass_for_right(out, "rejected.jsonl")
-    status, found = faults()
+    update_manifest(out, "rejected.jsonl")
+    status, listed = faults()
     assert status == 1
-    assert found == [
-        "rejected.jsonl: 10 mammograms are images or omissions; 11 were named",
-        "rejected.jsonl: has 0 rejected; the manifest says 1",
+    assert listed == [
+        "rejected.jsonl: 10 mammograms are images or omissions; expected 11, as in the case descriptions",
+        "rejected.jsonl: has 0 rejected; expected 1, as in the manifest",
     ]
 
 
@@ -242,13 +249,13 @@ def test_shards(faults, tmp_path):
     out = make(tmp_path / "shards", TRAIN, TEST, "--tfrecord_shards", "3")
     assert faults(out) == (0, [])
     (out / "cache/ddsm_train-00001-of-00003.tfrecords").unlink()
-    status, found = faults(out)
+    status, listed = faults(out)
     assert status == 1
-    assert "cache/ddsm_train-00001-of-00003.tfrecords: is missing" in found
+    assert "cache/ddsm_train-00001-of-00003.tfrecords: is missing" in listed
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("damage", "message"),
     [
         (lambda out: (out / "manifest.json").unlink(), "contains no manifest.json, so it is not a finished data set"),
         (lambda out: (out / "manifest.json").write_text("[]"), "not a manifest of this job"),
@@ -256,10 +263,10 @@ def test_shards(faults, tmp_path):
         (lambda out: shutil.rmtree(out), "contains no manifest.json, so it is not a finished data set"),
     ],
 )
-def test_no_data_set(spoil, said, out, capsys):
-    spoil(out)
+def test_an_incomplete_or_missing_data_set(damage, message, out, capsys):
+    damage(out)
     assert verify.main([str(out)]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
-    assert said in error
+    assert message in error
     assert error.count("\n") == 1

@@ -1,5 +1,6 @@
-"""Trainings on Vertex AI: the real clients against a stand-in of its service and an emulator of its storage; what they
-upload is installed into a fresh environment and run with the arguments of the job.
+"""Trainings on Vertex AI: the real clients, a server on localhost that imitates the service, and a storage emulator.
+
+The uploaded package is installed in a new environment and run with the arguments of the job.
 """
 
 import csv
@@ -33,7 +34,7 @@ TEST_CASES = [Described(f"Mass-Test_P_0010{n}_RIGHT_MLO", str(n)) for n in (1, 2
 
 @pytest.fixture(scope="module")
 def cloud(bucket, tmp_path_factory):
-    """A bucket with images and records in it, and the environment in which clients find it."""
+    """(bucket with images and records, environment variables with which clients find it)."""
     films, environment = bucket
     root = tmp_path_factory.mktemp("data")
     for split, count, seed in (("train", 24, 0), ("test", 9, 1)):
@@ -46,6 +47,7 @@ def cloud(bucket, tmp_path_factory):
 
 @pytest.fixture
 def signed_in(cloud, monkeypatch):
+    """The bucket; the environment variables are set in this process."""
     films, environment = cloud
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -82,14 +84,14 @@ GPU_JOB = {
 }  # fmt: skip
 
 
-def test_what_is_sent_and_uploaded(signed_in):
+def test_the_submitted_job_and_the_uploaded_package(signed_in):
     with vertex_service() as service:
         ran = submit(service, "gpu", *FOLDERS, *FLAGS, "--training_steps=3")
     assert ran.returncode == 0, ran.stderr
-    ((method, path, job),) = service.asked
+    ((method, path, job),) = service.requests
     assert (method, path) == ("POST", JOBS)
     (package,) = job["jobSpec"]["workerPoolSpecs"][0]["pythonPackageSpec"].pop("packageUris")
-    assert json.loads(vertex_job.as_json(CustomJob.from_json(json.dumps(job)))) == GPU_JOB  # enums went as numbers
+    assert json.loads(vertex_job.as_json(CustomJob.from_json(json.dumps(job)))) == GPU_JOB  # enums are sent as numbers
     assert signed_in.blob(package.removeprefix("gs://films/")).exists()
     assert ran.stdout.splitlines() == [
         NAME,
@@ -99,7 +101,7 @@ def test_what_is_sent_and_uploaded(signed_in):
     ]
 
 
-def test_a_machine_of_one_s_own(capsys):
+def test_options_for_another_machine(capsys):
     words = ["--training_machine=n1-standard-8", "--accelerator=NVIDIA_TESLA_T4", "--accelerator_count=2",
              "--image=x/y:1", "--service_account=me@p", "--tensorboard=projects/p/tensorboards/1"]  # fmt: skip
     argv = ["submit", "--trainer=gpu", *WHERE, "--staging=gs://b/s", "--model_dir=gs://b/m", "--dry_run", *words]
@@ -113,7 +115,7 @@ def test_a_machine_of_one_s_own(capsys):
     assert (job["serviceAccount"], job["tensorboard"]) == ("me@p", "projects/p/tensorboards/1")
 
 
-def test_a_tpu_is_four_chips(capsys):
+def test_a_tpu_job_has_four_chips(capsys):
     argv = ["submit", "--trainer=tpu", *WHERE, "--staging=gs://b/s", "--model_dir=gs://b/m", "--dry_run", *RECORDS]
     assert vertex.main(argv) == 0
     (pool,) = json.loads(capsys.readouterr().out)["jobSpec"]["workerPoolSpecs"]
@@ -125,29 +127,29 @@ def test_a_tpu_is_four_chips(capsys):
     (["JOB_STATE_PENDING", "JOB_STATE_RUNNING", "JOB_STATE_RUNNING", "JOB_STATE_SUCCEEDED"], 0, ""),
     (["JOB_STATE_RUNNING", "JOB_STATE_FAILED"], 1,
      f"error: {NAME}: FAILED: the replica workerpool0-0 exited with a non-zero status of 1; see its logs\n"),
-    (["JOB_STATE_CANCELLED"], 1, f"error: {NAME}: CANCELLED: without a word; see its logs\n"),
-    (["JOB_STATE_RUNNING", 503, 429, "JOB_STATE_SUCCEEDED"], 0, ""),  # a look that fails is tried again
+    (["JOB_STATE_CANCELLED"], 1, f"error: {NAME}: CANCELLED: no error message; see its logs\n"),
+    (["JOB_STATE_RUNNING", 503, 429, "JOB_STATE_SUCCEEDED"], 0, ""),  # failed requests for the state are repeated
 ])  # fmt: skip
-def test_waiting_ends_as_the_job_does(states, status, last, signed_in):
+def test_wait_has_the_exit_status_of_the_job(states, status, last, signed_in):
     with vertex_service(states) as service:
         ran = submit(service, "gpu", *FOLDERS, "--wait", "--poll_seconds=0")
     assert (ran.returncode, ran.stderr) == (status, last)
-    said = [line for line in ran.stdout.splitlines() if line.startswith(f"{NAME}:")]
-    assert said == [f"{NAME}: {s.removeprefix('JOB_STATE_')}" for s in dict.fromkeys(states) if isinstance(s, str)]
+    printed = [line for line in ran.stdout.splitlines() if line.startswith(f"{NAME}:")]
+    assert printed == [f"{NAME}: {s.removeprefix('JOB_STATE_')}" for s in dict.fromkeys(states) if isinstance(s, str)]
 
 
 def test_status_logs_and_cancel(signed_in):
     with vertex_service(["JOB_STATE_RUNNING"]) as service:
         end = [*WHERE, f"--api_endpoint={service.url}", f"--logging_endpoint={service.url}"]
         status, logs, cancelled = (run(command, "4242", *end) for command in ("status", "logs", "cancel"))
-        asked = service.asked
+        requests = service.requests
     assert status.stdout == f"{NAME}: RUNNING\ncreated  2026-11-23 18:00:00 UTC\n"
     assert logs.stdout == (
         "2026-11-23 18:00:01 INFO     step 50 of 100\n2026-11-23 18:00:02 ERROR    no\n"
     ), logs.stderr  # fmt: skip
-    assert cancelled.stdout == f"{NAME}: asked to stop; a training keeps its last step\n"
-    assert 'resource.labels.job_id="4242"' in asked[1][2]["filter"]
-    assert asked[-1][:2] == ("POST", f"/v1/{NAME}:cancel")
+    assert cancelled.stdout == f"{NAME}: cancellation requested; a training saves its last step\n"
+    assert 'resource.labels.job_id="4242"' in requests[1][2]["filter"]
+    assert requests[-1][:2] == ("POST", f"/v1/{NAME}:cancel")
 
 
 @pytest.mark.parametrize(("code", "message", "kind"), [
@@ -155,38 +157,39 @@ def test_status_logs_and_cancel(signed_in):
     (403, "Permission 'aiplatform.customJobs.create' denied", "403 Forbidden"),
     (404, "The project is not found", "404 Not Found"),
 ])  # fmt: skip
-def test_what_the_service_refuses_is_one_line(code, message, kind, signed_in):
+def test_errors_of_the_service_are_one_line(code, message, kind, signed_in):
     with vertex_service(fault=(code, message)) as service:
         submitted = submit(service, "gpu", *FOLDERS)
         end = [*WHERE, f"--api_endpoint={service.url}", f"--logging_endpoint={service.url}"]
         others = [run(command, "4242", *end) for command in ("status", "logs", "cancel")]
-    assert submitted.stderr == f"error: projects/p-abc/locations/us-central1: the service says {kind}: {message}\n"
+    assert submitted.stderr == f"error: projects/p-abc/locations/us-central1: the service answers {kind}: {message}\n"
     for ran in (submitted, *others):
         assert ran.returncode == 1
         assert ran.stderr.count("\n") == 1
-        assert ran.stderr.endswith(f"the service says {kind}: {message}\n")
+        assert ran.stderr.endswith(f"the service answers {kind}: {message}\n")
 
 
 @pytest.mark.parametrize(("words", "message"), [
-    (["--model_dir=models", "--staging=gs://b/s"], "--model_dir models: Vertex AI does not see it; name"),
-    (["--model_dir=gs://b/m", "--staging=s"], "--staging s: Vertex AI does not see it; name"),
+    (["--model_dir=models", "--staging=gs://b/s"], "--model_dir models: Vertex AI cannot read it; name"),
+    (["--model_dir=gs://b/m", "--staging=s"], "--staging s: Vertex AI cannot read it; name"),
 ])  # fmt: skip
-def test_paths_of_this_machine_are_refused(words, message, capsys):
+def test_local_folders_are_refused(words, message, capsys):
     assert vertex.main(["submit", "--trainer=gpu", *WHERE, *words, *FOLDERS]) == 2
     assert capsys.readouterr().err == f"error: {message} a gs:// folder\n"
 
 
 @pytest.mark.parametrize(("words", "message"), [
-    (["--training_data_dir=set/train", "--eval_data_dir=gs://b/test"], "set/train: Vertex AI does not see it; name a"),
-    ([*FOLDERS, "--job-dir=gs://b/other"], "--model_dir gs://b/m, and among the trainer's options gs://b/other; name"),
+    (["--training_data_dir=set/train", "--eval_data_dir=gs://b/test"], "set/train: Vertex AI cannot read it; name a"),
+    ([*FOLDERS, "--job-dir=gs://b/other"],
+     "--model_dir gs://b/m, but the trainer's options name gs://b/other; name one folder"),
 ])  # fmt: skip
-def test_what_a_machine_elsewhere_would_not_find_is_said_first(words, message, capsys):
+def test_invalid_paths_in_the_options_of_the_trainer_are_refused(words, message, capsys):
     argv = ["submit", "--trainer=gpu", *WHERE, "--model_dir=gs://b/m", "--staging=gs://b/s", "--dry_run", *words]
     assert vertex.main(argv) == 2
     assert capsys.readouterr().err.startswith(f"error: {message}")
 
 
-def test_a_trainer_s_flags_are_read_before_anything_is_sent(capsys):
+def test_options_of_the_trainer_are_checked_before_the_job_is_submitted(capsys):
     argv = ["submit", "--trainer=gpu", *WHERE, "--model_dir=gs://b/m", "--staging=gs://b/s", *FOLDERS]
     with pytest.raises(SystemExit) as ended:
         vertex.main([*argv, "--batch_size=none"])
@@ -194,32 +197,32 @@ def test_a_trainer_s_flags_are_read_before_anything_is_sent(capsys):
     assert "--batch_size" in capsys.readouterr().err
 
 
-def test_the_package_s_requirements():
-    found = trainer_package.requirements("gpu")
-    names = {re.match(r"[a-z0-9-]+", line)[0] for line in found}
+def test_the_requirements_of_the_package():
+    requirements = trainer_package.requirements("gpu")
+    names = {re.match(r"[a-z0-9-]+", line)[0] for line in requirements}
     assert names == {
         "google-cloud-storage", "google-crc32c", "matplotlib", "numpy", "pillow", "protobuf", "rich", "scikit-learn",
         "tensorboard", "tensorflow",
     }  # fmt: skip
-    assert "tensorflow[and-cuda]>=2.21,<2.22" in found
+    assert "tensorflow[and-cuda]>=2.21,<2.22" in requirements
     assert trainer_package.requirements("tpu")[-1] == "tensorflow-tpu>=2.20,<2.22"
 
 
-def test_the_same_sources_have_one_place_in_a_bucket(tmp_path):
+def test_the_same_sources_have_the_same_path_in_a_bucket(tmp_path):
     first, second = (trainer_package.build(tmp_path / name, "gpu")[1] for name in "ab")
     assert first == second
     assert trainer_package.build(tmp_path / "c", "tpu")[1] != first
 
 
-def test_the_uploaded_package_trains_in_a_fresh_environment(signed_in, cloud, tmp_path):
-    """Its requirements as declared, but for TensorFlow's build: without CUDA and TPU, which are not here."""
+def test_the_uploaded_package_trains_in_a_new_environment(signed_in, cloud, tmp_path):
+    """With its declared requirements, except that TensorFlow is installed without its extras for CUDA and TPU."""
     films, environment = cloud
     jobs = {}
     for trainer, data in (("gpu", FOLDERS), ("tpu", RECORDS)):
         with vertex_service() as service:
             ran = submit(service, trainer, *data, *FLAGS, "--training_steps=3")
         assert ran.returncode == 0, ran.stderr
-        jobs[trainer] = service.asked[0][2]["jobSpec"]["workerPoolSpecs"][0]["pythonPackageSpec"]
+        jobs[trainer] = service.requests[0][2]["jobSpec"]["workerPoolSpecs"][0]["pythonPackageSpec"]
     declared = [*trainer_package.requirements("gpu")[:-1], "tensorflow>=2.21,<2.22", "setuptools"]
     python = make_environment(tmp_path / "venv", declared)
     for trainer, job in jobs.items():
@@ -232,17 +235,17 @@ def test_the_uploaded_package_trains_in_a_fresh_environment(signed_in, cloud, tm
             env=os.environ | environment | {"AIP_TENSORBOARD_LOG_DIR": f"gs://films/{trainer}-logs"}, check=False,
         )  # fmt: skip
         assert started.returncode == 0, started.stderr
-        found = {blob.name for blob in films.list_blobs(prefix=f"models/{trainer}/")}
-        assert {f"models/{trainer}/{name}" for name in ("metrics.json", "model.keras", "ckpt-3.index")} < found
+        names = {blob.name for blob in films.list_blobs(prefix=f"models/{trainer}/")}
+        assert {f"models/{trainer}/{name}" for name in ("metrics.json", "model.keras", "ckpt-3.index")} < names
         assert list(films.list_blobs(prefix=f"{trainer}-logs/train/events"))
-        assert not any("/tensorboard/" in name for name in found)
+        assert not any("/tensorboard/" in name for name in names)
     for trainer in jobs:
         rows = csv.DictReader(io.StringIO(films.blob(f"models/{trainer}/predictions.csv").download_as_text()))
         assert len({row["name"] for row in rows}) == 9
 
 
-def test_the_chained_command_hands_training_over(signed_in, tmp_path):
-    """From films on gs:// to a page on gs://; the stand-in does what it is told as a machine of Vertex AI would."""
+def test_the_chained_command_trains_on_vertex_ai(signed_in, tmp_path):
+    """From films in gs:// to a report in gs://. The server runs the trainer of the job in another process."""
     write_download(tmp_path, CASES, TEST_CASES, ["NBIA descriptive"])
     upload(tmp_path, signed_in, "in/")
 
@@ -267,23 +270,23 @@ def test_the_chained_command_hands_training_over(signed_in, tmp_path):
 
 
 @pytest.mark.parametrize(("words", "message"), [
-    (["--train_on=vertex"], "--output out: Vertex AI does not see it; name a gs:// folder"),
-    (["--train_on=vertex", "--output=gs://b/o"], "--model_dir m: Vertex AI does not see it; name a gs:// folder"),
+    (["--train_on=vertex"], "--output out: Vertex AI cannot read it; name a gs:// folder"),
+    (["--train_on=vertex", "--output=gs://b/o"], "--model_dir m: Vertex AI cannot read it; name a gs:// folder"),
     (["--train_on=vertex", "--output=gs://b/o", "--model_dir=gs://b/m", *WHERE[:1]],
      "no --region: --train_on vertex needs --project and --region"),
     (["--train_on=vertex", "--output=gs://b/o", "--model_dir=gs://b/m", *WHERE, "--trainer=both",
-      "--accelerator=NVIDIA_L4"], "NVIDIA_L4 is a machine of one kind; choose --trainer gpu or tpu"),
+      "--accelerator=NVIDIA_L4"], "NVIDIA_L4 suits only one of the two trainers; choose --trainer gpu or tpu"),
     (["--accelerator=NVIDIA_L4"], "--accelerator is an option of Vertex AI; choose --train_on vertex"),
 ])  # fmt: skip
-def test_what_the_chain_needs_is_said_first(words, message, capsys):
+def test_missing_or_contradicting_options_of_the_chained_command(words, message, capsys):
     required = ["--input=i", "--train_csv=a", "--test_csv=b", "--output=out", "--model_dir=m", "--trainer=gpu"]
     assert preprocess_and_train.main([*required, *words]) == 2
     assert capsys.readouterr().err == f"error: {message}\n"
 
 
-def test_an_accelerator_that_is_not_known(capsys):
+def test_an_unknown_accelerator(capsys):
     argv = ["submit", "--trainer=gpu", *WHERE, "--model_dir=gs://b/m", "--dry_run", "--accelerator=NVIDIA_L5"]
     assert vertex.main([*argv, *FOLDERS]) == 2
     assert (
-        "--accelerator NVIDIA_L5: Vertex AI knows none of this name; did you mean NVIDIA_L4?" in capsys.readouterr().err
+        "--accelerator NVIDIA_L5: not an accelerator of Vertex AI; did you mean NVIDIA_L4?" in capsys.readouterr().err
     )

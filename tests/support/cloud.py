@@ -1,4 +1,4 @@
-"""Commands and folders, between this machine and servers on loopback."""
+"""Functions for tests against servers on localhost: run a command, upload a folder, read objects, serve requests."""
 
 import os
 import subprocess
@@ -10,25 +10,26 @@ from tests.support.environments import ROOT
 
 
 def run(module, environment, *words):
-    """A command in a process of its own, as a user starts it."""
+    """Runs a module with `python -m` in another process and returns its subprocess.CompletedProcess."""
     command = [sys.executable, "-m", module, *map(str, words)]
     return subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False)
 
 
 def upload(folder, bucket, prefix):
+    """Uploads every file below a folder; `prefix` is put before its path in the folder."""
     for path in folder.rglob("*"):
         if path.is_file():
             bucket.blob(f"{prefix}{path.relative_to(folder)}").upload_from_filename(str(path))
 
 
 def objects(bucket, prefix):
-    """Every object below a prefix and its bytes."""
+    """Returns {name without the prefix: bytes} of every object whose name begins with a prefix."""
     return {blob.name.removeprefix(prefix): blob.download_as_bytes() for blob in bucket.list_blobs(prefix=prefix)}
 
 
 @contextmanager
 def serving(server):
-    """Answers requests until it is left."""
+    """Serves requests in a thread while the context is open."""
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

@@ -1,4 +1,4 @@
-"""Fresh virtual environments, made from declared requirements at the versions this project is tested with."""
+"""Makes virtual environments with given requirements, in the versions of requirements/dev.txt."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ UV = Path(sys.executable).with_name("uv")
 
 
 def make_environment(folder, requirements, interpreter=sys.executable):
-    """Makes an environment with these requirements and nothing else; returns its interpreter."""
+    """Makes an environment with pip and these requirements only; returns the path of its interpreter."""
     python = Path(folder) / "bin/python"
     _run(UV, "venv", "-q", "--seed", "--python", interpreter, folder)
     _run(UV, "pip", "install", "-q", "--python", python, "-c", ROOT / "requirements/dev.txt", *requirements)
@@ -19,13 +19,13 @@ def make_environment(folder, requirements, interpreter=sys.executable):
 
 
 def install(python, package):
-    """Installs a source package as a worker does: it alone, from no index."""
+    """Installs a source package as a Beam worker does: without its dependencies and without a package index."""
     _run(python, "-I", "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--no-build-isolation",
          "--force-reinstall", package)  # fmt: skip
 
 
 def copy_project(folder):
-    """What a package is built from, without what building and running leave beside it."""
+    """Copies the files from which the package is built, without build outputs and caches; returns the folder."""
     for name in ("preprocess", "pipelines", "trainer"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):

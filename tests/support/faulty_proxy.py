@@ -1,7 +1,7 @@
-"""A proxy on loopback before a storage emulator: it lets chosen requests fail, as a network or a service would.
+"""A proxy on localhost in front of the storage emulator. It makes chosen requests fail, as a network or a service can.
 
-It also keeps the one promise of the service that the emulator does not keep: an upload with `ifGenerationMatch` is
-refused where another generation of the object stands (0: where any does).
+It also implements a rule of Google Cloud Storage that the emulator ignores: an upload or deletion with
+`ifGenerationMatch` fails with status 412 if the object has another generation; 0 means that the object must not exist.
 """
 
 import http.client
@@ -15,23 +15,33 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from tests.support.cloud import serving
 
-RESET, CUT = "reset", "cut"  # the connection breaks before a request is read, or in the middle of its answer
-LOST = "lost"  # the request is done, and the connection breaks before its answer
+RESET = "reset"  # the connection is reset; the request is not passed on
+CUT = "cut"  # the connection ends in the middle of the response
+LOST = "lost"  # the request is passed on, and the connection is reset before the response
 
 
 class Proxy(ThreadingHTTPServer):
-    """`fault(number, method, path)` says what becomes of a request: None, RESET, CUT, or a status."""
+    """A proxy in front of the server at `upstream`.
+
+    Args:
+        fault: a function (request number from 1, method, path) -> None to pass the request on; RESET, CUT or LOST; or
+            an HTTP status to answer with.
+
+    Attributes:
+        requests: (method, path) of every request.
+        failed: the number of requests for which `fault` returned a fault.
+    """
 
     daemon_threads = True
 
     def __init__(self, upstream, fault):
         super().__init__(("localhost", 0), _Handler)
         self.upstream, self.fault = urlsplit(upstream).netloc, fault
-        self.asked, self.failed = [], 0
+        self.requests, self.failed = [], 0
         self.lock = threading.Lock()
 
     def handle_error(self, request, client_address):
-        """Nothing: a client that was killed leaves broken connections."""
+        """Prints nothing: tests kill clients, which breaks their connections."""
 
     @property
     def url(self):
@@ -40,17 +50,21 @@ class Proxy(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # or an answer's body waits 40 ms for its head to be acknowledged
+    disable_nagle_algorithm = True  # otherwise a response's body waits 40 ms for the acknowledgement of its header
 
     def _forward(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         server = self.server
         with server.lock:
-            server.asked.append((self.command, self.path))
-            fault = server.fault(len(server.asked), self.command, self.path)
+            server.requests.append((self.command, self.path))
+            fault = server.fault(len(server.requests), self.command, self.path)
             server.failed += fault is not None
-            if fault is None and not self._generation_matches(body):
-                fault = 412
+            answer = None
+            if fault is None and (expected := parse_qs(urlsplit(self.path).query).get("ifGenerationMatch")):
+                if expected == [self._current_generation(body)]:
+                    answer = self._ask(body)  # with the lock held: no other change comes between check and change
+                else:
+                    fault = 412
         if fault == LOST:
             self._ask(body)
         if fault in (RESET, LOST):
@@ -61,29 +75,29 @@ class _Handler(BaseHTTPRequestHandler):
             message = {"error": {"code": fault, "message": f"said by the service: {fault}"}}
             self._answer(fault, {"Content-Type": "application/json"}, json.dumps(message).encode())
         else:
-            self._answer(*self._ask(body), cut=fault == CUT)
+            self._answer(*(answer or self._ask(body)), cut=fault == CUT)
 
-    def _generation_matches(self, body):
-        """Within the server's lock, so that of two uploads one comes first; its own upload follows it there."""
-        expected = parse_qs(urlsplit(self.path).query).get("ifGenerationMatch")
-        if not expected:
-            return True
-        name = json.loads(re.search(rb"\{.*?\}", body)[0])["name"]
-        bucket = self.path.split("/b/")[1].split("/")[0]
-        status, _, data = self._ask(b"", "GET", f"/storage/v1/b/{bucket}/o/{quote(name, safe='')}")
-        standing = "0" if status == 404 else json.loads(data)["generation"]
-        return expected == [standing]
+    def _current_generation(self, body):
+        """Returns the generation of the object that a request uploads or deletes; "0" if it does not exist."""
+        path = urlsplit(self.path).path
+        if self.command == "POST":  # an upload has the name of the object in its body
+            name = json.loads(re.search(rb"\{.*?\}", body)[0])["name"]
+            bucket = path.split("/b/")[1].split("/")[0]
+            path = f"/storage/v1/b/{bucket}/o/{quote(name, safe='')}"
+        status, _, data = self._ask(b"", "GET", path)
+        return "0" if status == 404 else json.loads(data)["generation"]
 
     def _ask(self, body, method=None, path=None):
+        """Sends this request, or another one, to the server; returns status, headers and body of its response."""
         upstream = http.client.HTTPConnection(self.server.upstream)
         headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "accept-encoding", "connection")}
         upstream.request(method or self.command, path or self.path, body, headers)
         answer = upstream.getresponse()
         data = answer.read()
         dropped = ("connection", "transfer-encoding", "content-length", "date", "server")
-        found = {k: v for k, v in answer.getheaders() if k.lower() not in dropped}
+        kept = {k: v for k, v in answer.getheaders() if k.lower() not in dropped}
         upstream.close()
-        return answer.status, found, data
+        return answer.status, kept, data
 
     def _answer(self, status, headers, data, cut=False):
         self.send_response(status)
@@ -103,5 +117,5 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def proxy(upstream, fault):
-    """A proxy that answers while the context is open."""
+    """Returns a context manager; the proxy serves requests while the context is open."""
     return serving(Proxy(upstream, fault))

@@ -1,6 +1,6 @@
-"""Films and case descriptions on disk, written without the project's own readers, writers or resize.
+"""Writes films and case descriptions to disk, without the readers, writers and resize of this project.
 
-What the tests expect is computed here in the plainest way: a padded float64 canvas and explicit overlap weights.
+Also computes the expected images in the simplest way: a padded float64 canvas and explicit overlap weights.
 """
 
 import csv
@@ -18,7 +18,7 @@ MASS_COLUMNS = ["patient_id", "breast_density", "left or right breast", "image v
 
 @dataclass(frozen=True)
 class Described:
-    """A mammogram as a test describes it."""
+    """A mammogram: its ID and density, from which all columns of a case description follow."""
 
     mammogram_id: str
     density: str = "2"
@@ -53,6 +53,7 @@ class Described:
 
 
 def write_csv(path, rows, columns=CALC_COLUMNS):
+    """Writes a case description. rows: `Described`, or lists of cells."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="") as file:
         csv.writer(file).writerows([columns, *(row.row if isinstance(row, Described) else row for row in rows)])
@@ -60,13 +61,14 @@ def write_csv(path, rows, columns=CALC_COLUMNS):
 
 
 def random_film(seed, height=None, width=None, dtype=np.uint16):
+    """Returns (H, W) random samples over the whole range of a type."""
     rng = np.random.default_rng(seed)
     height, width = height or int(rng.integers(50, 90)), width or int(rng.integers(40, 70))
     return rng.integers(0, np.iinfo(dtype).max + 1, (height, width), dtype=dtype)
 
 
 def write_dicom(path, samples, syntax=ExplicitVRLittleEndian, **header):
-    """samples: (H, W) uint8 or uint16; header: attributes that differ from a plain film's."""
+    """Writes (H, W) uint8 or uint16 as a DICOM file; returns its path. header: attributes to add or replace."""
     bits = 8 * samples.itemsize
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
@@ -93,7 +95,7 @@ def write_dicom(path, samples, syntax=ExplicitVRLittleEndian, **header):
 
 
 def write_image(path, samples, **options):
-    """Writes (H, W) uint8 or uint16, or (H, W, 3) uint8, in the format that `format=` says."""
+    """Writes (H, W) uint8 or uint16, or (H, W, 3) uint8, with Pillow; returns the path. options: of Image.save."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(samples).save(path, **options)
@@ -126,11 +128,11 @@ LAYOUTS = {
         root / f"jpeg/{film.series}/1-247.jpg", (pixels >> 8).astype(np.uint8), format="JPEG", quality=95
     ),
 }
-"""How each layout keeps a film; the writer returns the file's path."""
+"""Name of a layout -> function (root, film, pixels) that writes a film in this layout and returns its path."""
 
 
 def decoded(path):
-    """The pixels that a reader must see in a file, (H, W) uint16, by Pillow or numpy alone."""
+    """Returns the pixels of a file on the full range, (H, W) uint16, read with pydicom or Pillow."""
     data = Path(path).read_bytes()
     if data[128:132] == b"DICM":
         import pydicom
@@ -147,7 +149,7 @@ def padded(pixels, canvas):
 
 
 def overlap(length, out):
-    """(out, length) float64: the share of output cell k that source cell i covers."""
+    """Returns (out, length) float64: element (k, i) is the share of output cell k that source cell i covers."""
     weights = np.zeros((out, length))
     for k in range(out):
         for i in range(length):
@@ -156,17 +158,17 @@ def overlap(length, out):
 
 
 def area_reference(pixels, canvas, size):
-    """The mean of every output pixel's rectangle in float64, (h, w), not rounded."""
+    """Returns the mean of the rectangle of every output pixel, (h, w) float64, not rounded."""
     return overlap(canvas[0], size[0]) @ padded(pixels, canvas).astype(np.float64) @ overlap(canvas[1], size[1]).T
 
 
 def nearest_reference(pixels, canvas, size):
-    """What Pillow's NEAREST gives on the padded canvas, (h, w) uint16."""
+    """Returns the padded canvas resized by Pillow with NEAREST, (h, w) uint16."""
     return np.asarray(Image.fromarray(padded(pixels, canvas)).resize(size[::-1], Image.Resampling.NEAREST))
 
 
 def write_download(root, train, test, layouts):
-    """Descriptions in `csv/`, and a random film for each in `images/`, in each layout in turn."""
+    """Writes case descriptions to `csv/` and a random film for each mammogram to `images/`, in the layouts in turn."""
     for name, described in (("train", train), ("test", test)):
         write_csv(root / f"csv/{name}.csv", described)
     for number, film in enumerate(train + test):

@@ -1,4 +1,4 @@
-"""Small labelled images on disk, written by Pillow and TensorFlow, without the project's own encoders."""
+"""Small labelled images, written to disk with Pillow and TensorFlow, without the encoders of this project."""
 
 import numpy as np
 import tensorflow as tf
@@ -9,7 +9,7 @@ FLAGS = ["--image_height=16", "--image_width=12", "--batch_size=8", "--learning_
 
 
 def labelled_images(count, seed=0, size=SIZE, split="Training"):
-    """Names, (N, H, W) uint16 pixels and labels; the brighter the image, the higher its label."""
+    """Returns names, (N, H, W) uint16 pixels and (N,) labels; brighter images have higher labels."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % 4
     levels = 6000 + 15000 * labels + rng.uniform(-4000, 4000, count)
@@ -20,6 +20,7 @@ def labelled_images(count, seed=0, size=SIZE, split="Training"):
 
 
 def write_folder(folder, names, pixels, ending=".png"):
+    """Writes each image as a PNG file; returns the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, image in zip(names, pixels, strict=True):
         Image.fromarray(image).save(folder / f"{name}{ending}", format="PNG")
@@ -27,7 +28,7 @@ def write_folder(folder, names, pixels, ending=".png"):
 
 
 def write_records(path, names, pixels, labels):
-    """TFRecords; those of 2018, with a label and an image only, where there are no names."""
+    """Writes a TFRecord file; without names, the records have the features label and image only, as in 2018."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
         for number, (image, label) in enumerate(zip(pixels, labels, strict=True)):

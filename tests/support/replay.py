@@ -1,7 +1,7 @@
-"""Runs a pipeline that was staged for Dataflow, in worker processes of another environment: replay.py PIPELINE PYTHON
+"""Runs a pipeline that was staged for Dataflow, with workers in another environment: replay.py PIPELINE PYTHON
 
-Each environment of the pipeline becomes PYTHON, isolated (`-I`) and in the root folder, so that nothing of the source
-tree can leak in; what would be installed there is installed in it already.
+Each environment of the pipeline is replaced by the interpreter PYTHON, which runs isolated (`-I`) in the folder `/`, so
+that no module is imported from the source tree. The packages of the environment must be installed for PYTHON already.
 """
 
 import sys
@@ -11,11 +11,11 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability import python_urns
 from apache_beam.portability.api import beam_provision_api_pb2, beam_runner_api_pb2
 from apache_beam.runners.portability.fn_api_runner import fn_runner
-from apache_beam.runners.worker.worker_pool_main import BeamFnExternalWorkerPoolServicer  # noqa: F401 - loads the urns
+from apache_beam.runners.worker.worker_pool_main import BeamFnExternalWorkerPoolServicer  # noqa: F401 - registers the URNs
 
 
 def replay(path: str, python: str) -> str:
-    """Returns the state in which the pipeline ends."""
+    """Runs the pipeline of a file and returns its final state."""
     pipeline = beam_runner_api_pb2.Pipeline.FromString(Path(path).read_bytes())
     for environment in pipeline.components.environments.values():
         environment.urn = python_urns.SUBPROCESS_SDK

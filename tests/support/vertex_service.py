@@ -1,4 +1,4 @@
-"""Vertex AI's job service and Cloud Logging as far as the project asks them, on loopback: what is sent is kept."""
+"""A server on localhost with the requests to Vertex AI's job service and Cloud Logging that this project makes."""
 
 import json
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,15 +13,23 @@ STATUS = {
 
 
 class Service(ThreadingHTTPServer):
-    """`states` are what a job goes through, one a look, or a status that a look fails with; `fault` is the (status,
-    message) that every request gets; `work(job)` is done when a job is created.
+    """The server.
+
+    Args:
+        states: the answers to the requests for a job, in order: a state, or an HTTP status for an error. The last one
+            is repeated.
+        fault: (HTTP status, message) with which every request fails; None for none.
+        work: a function that is called with every job that is created.
+
+    Attributes:
+        requests: (method, path, body) of every request.
     """
 
     daemon_threads = True
 
     def __init__(self, states, fault, work):
         super().__init__(("localhost", 0), _Handler)
-        self.states, self.fault, self.work, self.asked = list(states), fault, work, []
+        self.states, self.fault, self.work, self.requests = list(states), fault, work, []
 
     @property
     def url(self):
@@ -60,14 +68,14 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self):
         data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path, body = self.path.partition("?")[0], json.loads(data) if data else {}
-        self.server.asked.append((self.command, path, body))
+        self.server.requests.append((self.command, path, body))
         status, answer = self.server.answer(self.command, path, body)
-        said = json.dumps(answer).encode()
+        data = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(said)))
+        self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(said)
+        self.wfile.write(data)
 
     do_GET = do_POST = _serve  # noqa: N815
 
@@ -76,5 +84,5 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def vertex_service(states=("JOB_STATE_SUCCEEDED",), fault=None, work=lambda _: None):
-    """A service that answers while the context is open."""
+    """Returns a context manager; the server answers requests while the context is open."""
     return serving(Service(states, fault, work))

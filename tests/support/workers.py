@@ -1,17 +1,13 @@
-"""Several trainers on loopback that train one model."""
+"""Environments of several trainer processes on this machine that train one model."""
 
 import json
-import socket
-from contextlib import ExitStack
+
+from tests.support.ports import claim_ports
 
 
 def worker_environments(count=2):
-    """TF_CONFIG for each of so many workers, the chief first, at ports that were free just now."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for free in sockets:
-            free.bind(("localhost", 0))
-        addresses = [f"localhost:{free.getsockname()[1]}" for free in sockets]
+    """Returns one environment with TF_CONFIG for each worker, the chief first, with new ports of localhost."""
+    addresses = [f"localhost:{port}" for port in claim_ports(count)]
     return [
         {"TF_CONFIG": json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}})}
         for index in range(count)

@@ -1,7 +1,6 @@
-"""Killed and started again: the same weights, bit for bit."""
+"""Trainings that are killed or stopped, and continued: the weights are the same, bit for bit."""
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -43,7 +42,7 @@ def steps_of(model_dir):
 
 
 def kill_at(number, data, model_dir, step):
-    """Starts the command and sends a signal once the history holds a step; returns the exit status."""
+    """Starts the command and sends a signal when the history contains a step; returns the exit status."""
     process = subprocess.Popen(command(data, model_dir), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while steps_of(model_dir) < step and process.poll() is None:
         os.sched_yield()
@@ -51,8 +50,7 @@ def kill_at(number, data, model_dir, step):
     return process.wait()
 
 
-def test_killed_three_times_at_random_steps(data, uninterrupted, tmp_path):
-    rng = random.Random(os.urandom(8))
+def test_a_training_killed_three_times_at_random_steps(data, uninterrupted, tmp_path, rng):
     at = sorted(rng.sample(range(20, STEPS - 60), 3))
     for step in at:
         assert kill_at(signal.SIGKILL, data, tmp_path / "m", step) == -signal.SIGKILL, f"killed at {at}"
@@ -65,7 +63,7 @@ def test_killed_three_times_at_random_steps(data, uninterrupted, tmp_path):
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_is_answered_with_a_checkpoint(data, uninterrupted, tmp_path, number, status):
+def test_a_signal_saves_a_checkpoint(data, uninterrupted, tmp_path, number, status):
     assert kill_at(number, data, tmp_path / "m", 100) == status
     stopped_at = steps_of(tmp_path / "m")
     assert 100 <= stopped_at < STEPS

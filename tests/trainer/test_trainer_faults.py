@@ -1,4 +1,4 @@
-"""What a user does wrong, or what goes wrong: one line and a status, before any training where that is possible."""
+"""Wrong input and failures: a run ends with one line and an exit status, before training if possible."""
 
 import shutil
 
@@ -22,7 +22,7 @@ def data(tmp_path):
 
 @pytest.fixture
 def train(data, capfd):
-    """Runs gpu_model; returns its status, and what it said."""
+    """A function that runs gpu_model; returns its exit status and the captured output."""
 
     def run(*flags, training="train"):
         argv = [f"--training_data_dir={data}/{training}", f"--eval_data_dir={data}/test", f"--model_dir={data}/model"]
@@ -32,8 +32,8 @@ def train(data, capfd):
     return run
 
 
-def lines(said):
-    return [line for line in said.err.splitlines() if line.startswith("error: ")]
+def errors(captured):
+    return [line for line in captured.err.splitlines() if line.startswith("error: ")]
 
 
 @pytest.mark.parametrize(("flags", "message"), [
@@ -46,20 +46,20 @@ def lines(said):
     ([f"--seed={2**28}"], "argument --seed: '268435456' is not a whole number, 0 to 2^28 - 1"),
     (["--image_channel=3"], "argument --image_channel: invalid choice: 3"),
     (["--steps=3"], "unrecognized arguments: --steps=3"),
-    (["--data_bucket=", "--model_dir="], "no --model_dir, and AIP_MODEL_DIR names none; name a folder for the model"),
+    (["--data_bucket=", "--model_dir="], "no --model_dir, and AIP_MODEL_DIR is not set; name a folder for the model"),
 ])  # fmt: skip
-def test_wrong_input_ends_a_run_before_it_begins(data, train, capfd, flags, message):
+def test_wrong_input_ends_a_run_before_training(data, train, capfd, flags, message):
     try:
-        status, said = train(*flags)
-    except SystemExit as stop:  # argparse's way
-        status, said = stop.code, capfd.readouterr()
+        status, captured = train(*flags)
+    except SystemExit as stop:  # raised by argparse
+        status, captured = stop.code, capfd.readouterr()
     assert status == 2
-    (line,) = [line for line in said.err.splitlines() if "error: " in line]
+    (line,) = [line for line in captured.err.splitlines() if "error: " in line]
     assert message in line
     assert not (data / "model").exists()
 
 
-def test_the_platform_s_model_dir_is_the_default(data, train, monkeypatch, capfd):
+def test_aip_model_dir_is_the_default_of_model_dir(data, train, monkeypatch, capfd):
     monkeypatch.setenv("AIP_MODEL_DIR", str(data / "platform"))
     argv = [f"--training_data_dir={data}/train", f"--eval_data_dir={data}/test", *FLAGS, "--training_steps=1"]
     assert gpu_model.main(argv) == 0
@@ -71,69 +71,71 @@ def test_the_platform_s_model_dir_is_the_default(data, train, monkeypatch, capfd
 def test_a_category_without_images_is_a_warning(data, train):
     for path in (data / "train").glob("3_*"):
         path.unlink()
-    status, said = train("--class_weights=balanced")
+    status, captured = train("--class_weights=balanced")
     assert status == 0
-    assert f"warning: {data}/train: no image of density 3\n" in said.err
+    assert f"warning: {data}/train: no image of density 3\n" in captured.err
 
 
-def test_patients_on_both_sides_are_a_warning(data, train):
+def test_patients_in_both_splits_are_a_warning(data, train):
     shutil.copy(data / "test/1_Calc-Training_P_00100_LEFT_MLO.png", data / "train")
-    status, said = train()
+    status, captured = train()
     assert status == 0
-    assert "warning: patients in the training and in the evaluation images: P_00100; the evaluation will be" in said.err
+    assert "warning: patients with both training and evaluation images: P_00100; the metrics will be" in captured.err
 
 
-def test_another_model_s_folder_is_never_touched(data, train):
+def test_the_folder_of_another_model_is_not_changed(data, train):
     assert train()[0] == 0
     before = {path: path.read_bytes() for path in (data / "model").rglob("*") if path.is_file()}
     names, pixels, _ = labelled_images(16, 5)
     write_folder(data / "other", names, pixels)
-    status, said = train(training="other")
-    assert (status, lines(said)) == (2, [
-        f"error: {data}/model: holds a model trained on 16 other images than these 16; choose another --model_dir"
+    status, captured = train(training="other")
+    assert (status, errors(captured)) == (2, [
+        f"error: {data}/model: contains a model trained on 16 other images, not on these 16; choose another --model_dir"
     ])  # fmt: skip
     for folder in ("train", "test"):
         for path in (data / folder).iterdir():
             Image.fromarray(np.asarray(Image.open(path))[:10]).save(path)
-    status, said = train("--image_height=10")
-    assert (status, lines(said)) == (2, [
-        f"error: {data}/model: holds a model of height 16, not 10; choose another --model_dir"
+    status, captured = train("--image_height=10")
+    assert (status, errors(captured)) == (2, [
+        f"error: {data}/model: contains a model with height 16, but this one has 10; choose another --model_dir"
     ])  # fmt: skip
     assert {path: path.read_bytes() for path in (data / "model").rglob("*") if path.is_file()} == before
 
 
-def test_checkpoints_of_another_program_are_never_touched(data, train):
+def test_checkpoints_of_another_program_are_not_changed(data, train):
     checkpoint = tf.train.Checkpoint(v=tf.Variable(1.0))
     tf.train.CheckpointManager(checkpoint, str(data / "model"), max_to_keep=1).save()
     before = sorted(path.name for path in (data / "model").iterdir())
-    status, said = train()
+    status, captured = train()
     assert status == 2
-    assert "model: holds a checkpoint of another program; choose another --model_dir" in lines(said)[0]
+    assert "model: contains a checkpoint of another program; choose another --model_dir" in errors(captured)[0]
     assert sorted(path.name for path in (data / "model").iterdir()) == before
 
 
-def test_a_table_of_runs_that_is_none(data, train):
+def test_a_training_json_that_is_not_valid(data, train):
     (data / "model").mkdir()
     (data / "model/training.json").write_text("{")
-    status, said = train()
+    status, captured = train()
     assert status == 2
-    assert "training.json: is not what a trainer writes; choose another --model_dir" in lines(said)[0]
+    assert (
+        "training.json: is damaged, or was not written by a trainer; choose another --model_dir" in errors(captured)[0]
+    )
 
 
-def test_a_model_dir_that_cannot_be_made(data, train):
+def test_a_model_dir_that_cannot_be_created(data, train):
     (data / "model").write_text("a file")
-    status, said = train()
-    assert (status, lines(said)) == (2, [
+    status, captured = train()
+    assert (status, errors(captured)) == (2, [
         f"error: {data}/model: cannot be written to (File exists); choose another --model_dir"
     ])  # fmt: skip
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(data, train):
-    status, said = train("--learning_rate=1e30", "--training_steps=50", "--dropout=0")
+    status, captured = train("--learning_rate=1e30", "--training_steps=50", "--dropout=0")
     assert status == 1
-    (line,) = lines(said)
+    (line,) = errors(captured)
     assert "the loss of step" in line or "weights are not finite after step" in line
-    assert "start anew in another --model_dir with a smaller --learning_rate" in line
+    assert "train again in another --model_dir with a smaller --learning_rate" in line
     assert not (data / "model/checkpoint").exists()
     assert not (data / "model/metrics.json").exists()
 
@@ -149,16 +151,16 @@ def test_a_damaged_record_ends_tpu_model_before_training(data, capfd):
     assert not (data / "model").exists()
 
 
-def test_a_tpu_that_is_named_must_be_there(data, capfd):
+def test_a_tpu_that_does_not_exist(data, capfd):
     argv = [
         f"--training_data={data}/train.tfrecords",
         f"--eval_data={data}/test.tfrecords",
         f"--model_dir={data}/model",
     ]
     assert tpu_model.main([*argv, *FLAGS, "--tpu=grpc://localhost:1"]) == 2
-    said = capfd.readouterr().err
-    assert "error: TPU 'grpc://localhost:1' cannot be used: " in said
-    assert "check --tpu, --tpu_zone and --gcp_project" in said
+    captured = capfd.readouterr().err
+    assert "error: TPU 'grpc://localhost:1' cannot be used: " in captured
+    assert "check --tpu, --tpu_zone and --gcp_project" in captured
 
 
 @pytest.mark.parametrize("config", [
@@ -166,8 +168,8 @@ def test_a_tpu_that_is_named_must_be_there(data, capfd):
     '{"cluster": {"worker": ["a:1", "b:1"]}}',
     '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "ps", "index": 0}}',
 ])  # fmt: skip
-def test_a_cluster_that_cannot_be_understood(data, train, monkeypatch, config):
+def test_an_invalid_tf_config(data, train, monkeypatch, config):
     monkeypatch.setenv("TF_CONFIG", config)
-    status, said = train()
+    status, captured = train()
     assert status == 2
-    assert "TF_CONFIG cannot be understood" in lines(said)[0]
+    assert "TF_CONFIG is invalid" in errors(captured)[0]

@@ -1,4 +1,4 @@
-"""Both trainers from gs:// to gs://, against a storage emulator on loopback, with the real client library."""
+"""Both trainers with images and models in gs://: the real client library and a storage emulator on localhost."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ from tests.support.labelled import FLAGS, labelled_images, write_folder, write_r
 
 @pytest.fixture(scope="module")
 def data(bucket, tmp_path_factory):
-    """The bucket with folders and shards of images in it, and a local copy."""
+    """(bucket with folders and shards of images, environment variables, folder with the same files)."""
     films, environment = bucket
     root = tmp_path_factory.mktemp("data")
     for split, count, seed in (("train", 24, 0), ("test", 9, 1)):
@@ -37,11 +37,11 @@ def objects(films, prefix):
     return {blob.name.removeprefix(prefix) for blob in films.list_blobs(prefix=prefix)}
 
 
-def without_board(names):
+def without_event_files(names):
     return {name for name in names if not name.startswith("tensorboard/")}  # event files have the time in their names
 
 
-def test_gpu_model_is_taken_up_from_a_bucket(data, tmp_path):
+def test_gpu_model_continues_from_a_bucket(data, tmp_path):
     films, environment, root = data
     folders = ["--data_bucket=films", "--training_data_dir=set/train", "--eval_data_dir=set/test"]
     first = run("gpu_model", environment, *folders, "--model_dir=gs://films/models/a", "--training_steps=7")
@@ -49,15 +49,15 @@ def test_gpu_model_is_taken_up_from_a_bucket(data, tmp_path):
     assert {"ckpt-5.index", "ckpt-7.index"} <= objects(films, "models/a/")
     second = run("gpu_model", environment, *folders, "--model_dir=gs://films/models/a", "--training_steps=12")
     assert second.returncode == 0, second.stderr
-    assert "goes on from its checkpoint of step 7" in second.stdout
+    assert "continues from its checkpoint of step 7" in second.stdout
     folders = [f"--training_data_dir={root}/set/train", f"--eval_data_dir={root}/set/test"]
     local = run("gpu_model", {}, *folders, f"--model_dir={tmp_path}/m", "--training_steps=12")
     assert local.returncode == 0, local.stderr
     expected = {str(path.relative_to(tmp_path / "m")) for path in (tmp_path / "m").rglob("*") if path.is_file()}
-    found = objects(films, "models/a/")
-    assert without_board(found) == without_board(expected)
-    assert {"ckpt-10.index", "ckpt-12.index", "model.keras", "export/saved_model.pb"} < found
-    assert any(name.startswith("tensorboard/train/events") for name in found)
+    stored = objects(films, "models/a/")
+    assert without_event_files(stored) == without_event_files(expected)
+    assert {"ckpt-10.index", "ckpt-12.index", "model.keras", "export/saved_model.pb"} < stored
+    assert any(name.startswith("tensorboard/train/events") for name in stored)
     for name in ("history.csv", "metrics.json", "predictions.csv", "training.json"):
         content = films.blob(f"models/a/{name}").download_as_bytes()
         assert content == (tmp_path / "m" / name).read_bytes(), name
@@ -75,13 +75,13 @@ def test_tpu_model_reads_shards_in_a_bucket(data):
 
 @pytest.mark.parametrize(("module", "argv", "message"), [
     ("gpu_model", ["--training_data_dir=gs://films/none", "--eval_data_dir=gs://films/none"],
-     "error: gs://films/none: there is nothing below this name; name a folder of images"),
+     "error: gs://films/none: this folder does not exist or contains no files; name a folder of images"),
     ("tpu_model", ["--training_data=gs://films/none*", "--eval_data=gs://films/none"],
      "error: gs://films/none*: no such file, and no file matches it; name TFRecord files"),
     ("tpu_model", ["--training_data=gs://nobody/x", "--eval_data=gs://nobody/x"],
-     "error: gs://nobody/x: cannot be looked for (there is no bucket of this name)"),
+     "error: gs://nobody/x: cannot be listed (there is no bucket of this name)"),
 ])  # fmt: skip
-def test_what_is_not_there_is_one_line(data, module, argv, message):
+def test_missing_input_ends_a_run_with_one_line(data, module, argv, message):
     _, environment, _ = data
     ran = run(module, environment, *argv, "--model_dir=gs://films/models/c")
     assert ran.returncode == 2

@@ -1,4 +1,4 @@
-"""Both trainers through their commands, on small images."""
+"""The commands of both trainers, on small images."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ from trainer import gpu_model, tpu_model
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """The same images as folders and as records: 64 to train on, 37 to evaluate."""
+    """A folder with the same images as PNG files and as TFRecords: 64 for training, 37 for evaluation."""
     root = tmp_path_factory.mktemp("data")
     for split, count, seed in (("train", 64, 0), ("test", 37, 1)):
         names, pixels, labels = labelled_images(count, seed, split=split.title())
@@ -58,40 +58,40 @@ def history(model_dir):
 
 
 def weights(model_dir):
-    """Every variable of the last checkpoint, by name."""
+    """Returns {name: value} of every variable of the last checkpoint."""
     path = tf.train.latest_checkpoint(str(model_dir))
     return {name: tf.train.load_variable(path, name) for name, _ in tf.train.list_variables(path)
             if not name.startswith(("_CHECKPOINTABLE", "save_counter"))}  # fmt: skip
 
 
 def assert_same_weights(one, other):
-    found, expected = weights(one), weights(other)
-    assert found.keys() == expected.keys()
-    assert sum(value.size for value in found.values()) > 1_000_000
-    for name, value in found.items():
+    values, expected = weights(one), weights(other)
+    assert values.keys() == expected.keys()
+    assert sum(value.size for value in values.values()) > 1_000_000
+    for name, value in values.items():
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
 
 
 @pytest.fixture(scope="module")
 def trained(data, tmp_path_factory):
-    """A model of 60 steps from the folders."""
+    """The folder of a model that gpu_model trained for 60 steps."""
     model_dir = tmp_path_factory.mktemp("trained") / "model"
     assert train(data, model_dir, "--training_steps=60", "--checkpoint_steps=25") == 0
     return model_dir
 
 
-def test_it_learns_and_leaves_everything_in_its_folder(trained):
+def test_a_training_learns_and_writes_all_files(trained):
     names = {path.name for path in trained.iterdir()}
     assert names == {
         "checkpoint", "ckpt-50.index", "ckpt-50.data-00000-of-00001", "ckpt-60.index", "ckpt-60.data-00000-of-00001",
         "training.json", "history.csv", "speed.csv", "metrics.json", "predictions.csv", "model.keras", "export",
         "tensorboard",
     }  # fmt: skip
-    found = json.loads((trained / "metrics.json").read_text())
-    assert (found["step"], found["images"], found["precision"]) == (60, 37, found["precision"])
-    assert found["accuracy"]["value"] > 0.9
-    assert found["kappa"]["value"] > 0.9
-    assert np.sum(found["confusion"]) == 37
+    metrics = json.loads((trained / "metrics.json").read_text())
+    assert (metrics["step"], metrics["images"], metrics["precision"]) == (60, 37, "float32")  # --precision in FLAGS
+    assert metrics["accuracy"]["value"] > 0.9
+    assert metrics["kappa"]["value"] > 0.9
+    assert np.sum(metrics["confusion"]) == 37
     rows = history(trained)
     assert [int(row["step"]) for row in rows] == list(range(1, 61))
     assert float(rows[-1]["loss"]) < float(rows[0]["loss"]) / 2
@@ -100,17 +100,17 @@ def test_it_learns_and_leaves_everything_in_its_folder(trained):
 def test_predictions_and_metrics_agree(trained, data):
     with (trained / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
-    found = json.loads((trained / "metrics.json").read_text())
+    metrics = json.loads((trained / "metrics.json").read_text())
     assert {row["name"] for row in rows} == {path.stem for path in (data / "test").iterdir()}
     labels = np.array([int(row["density"]) for row in rows])
     assert all(row["name"].startswith(f"{row['density']}_") for row in rows)
     probabilities = np.array([[float(row[f"probability_{c}"]) for c in (1, 2, 3, 4)] for row in rows])
     np.testing.assert_array_equal(probabilities.argmax(1) + 1, [int(row["predicted"]) for row in rows])
-    assert found["accuracy"]["value"] == (probabilities.argmax(1) + 1 == labels).mean()
-    assert found["loss"] == pytest.approx(log_loss(labels, probabilities), abs=1e-5)
+    assert metrics["accuracy"]["value"] == (probabilities.argmax(1) + 1 == labels).mean()
+    assert metrics["loss"] == pytest.approx(log_loss(labels, probabilities), abs=1e-5)
 
 
-def test_tensorboard_can_show_it(trained):
+def test_tensorboard_reads_the_event_files(trained):
     board = EventAccumulator(str(trained / "tensorboard/train")).Reload()
     assert set(board.Tags()["tensors"]) == {"loss", "accuracy", "learning_rate", "steps_per_second"}
     (first, last) = board.Tensors("loss")
@@ -144,7 +144,7 @@ json.dump({name: value.numpy().tolist() for name, value in served.items()}, sys.
 """
 
 
-def test_the_saved_model_needs_nothing_of_this_project(trained, data, tmp_path):
+def test_the_saved_model_is_used_without_this_project(trained, data, tmp_path):
     argv = [sys.executable, "-c", FRESH, str(trained), str(data / "test")]
     ran = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=True)
     served = json.loads(ran.stdout)
@@ -161,45 +161,48 @@ def test_the_saved_model_needs_nothing_of_this_project(trained, data, tmp_path):
 def test_folders_and_records_train_the_same_model(trained, data, tmp_path, capfd):
     flags = ("--training_steps=60", "--checkpoint_steps=25")
     assert train(data, tmp_path / "m", *flags, main=tpu_model.main, argv=tpu_argv) == 0
-    assert "no TPU is named by --tpu or the environment: the same loop runs on what there is" in capfd.readouterr().out
+    assert (
+        "no TPU is named by --tpu or the environment: training on the workers of TF_CONFIG, on GPUs or on the CPU"
+        in capfd.readouterr().out
+    )
     for name in ("history.csv", "metrics.json", "predictions.csv", "training.json"):
         assert (tmp_path / "m" / name).read_bytes() == (trained / name).read_bytes(), name
     assert_same_weights(tmp_path / "m", trained)
 
 
 @pytest.mark.parametrize("iterations", [1, 7])
-def test_no_result_depends_on_the_steps_of_a_call(trained, data, tmp_path, iterations):
+def test_iterations_do_not_change_the_result(trained, data, tmp_path, iterations):
     flags = ("--training_steps=60", f"--iterations={iterations}", "--checkpoint_steps=60")
     assert train(data, tmp_path / "m", *flags, main=tpu_model.main, argv=tpu_argv) == 0
     assert (tmp_path / "m/history.csv").read_bytes() == (trained / "history.csv").read_bytes()
     assert_same_weights(tmp_path / "m", trained)
 
 
-def test_a_run_goes_on_up_to_the_total(trained, data, tmp_path, capfd):
+def test_a_run_continues_up_to_the_total_number_of_steps(trained, data, tmp_path, capfd):
     assert train(data, tmp_path / "m", "--training_steps=20") == 0
     assert train(data, tmp_path / "m", "--training_steps=60", "--checkpoint_steps=25") == 0
-    assert "goes on from its checkpoint of step 20" in capfd.readouterr().out
+    assert "continues from its checkpoint of step 20" in capfd.readouterr().out
     assert (tmp_path / "m/history.csv").read_bytes() == (trained / "history.csv").read_bytes()
     assert_same_weights(tmp_path / "m", trained)
     before = (tmp_path / "m/metrics.json").read_bytes()
     assert train(data, tmp_path / "m", "--training_steps=60", "--batch_size=16") == 0
-    said = capfd.readouterr()
-    assert "60 steps were taken, --training_steps asks for 60 in all: no more training" in said.out
-    assert "goes on otherwise than it began: batch_size 8 -> 16" in said.err
+    captured = capfd.readouterr()
+    assert "60 steps are done, and --training_steps is a total of 60: no further training" in captured.out
+    assert "continues with a changed option: batch_size 8 -> 16" in captured.err
     assert json.loads((tmp_path / "m/metrics.json").read_text())["confusion"] == json.loads(before)["confusion"]
 
 
-def test_no_training_steps_evaluate_only(trained, data, tmp_path, capfd):
+def test_zero_training_steps_only_evaluate(trained, data, tmp_path, capfd):
     shutil.copytree(trained, tmp_path / "m")
     (tmp_path / "m/metrics.json").unlink()
     assert train(data, tmp_path / "m", "--training_steps=0") == 0
     assert (tmp_path / "m/metrics.json").read_bytes() == (trained / "metrics.json").read_bytes()
     assert "step 60 of" not in capfd.readouterr().out
     assert train(data, tmp_path / "empty", "--training_steps=0") == 2
-    assert "holds no checkpoint to evaluate; train with --training_steps first" in capfd.readouterr().err
+    assert "contains no checkpoint to evaluate; train with --training_steps first" in capfd.readouterr().err
 
 
-def test_no_evaluation_steps_leave_it_out(data, tmp_path):
+def test_zero_evaluation_steps_skip_the_evaluation(data, tmp_path):
     assert train(data, tmp_path / "m", "--training_steps=2", "--eval_steps=0") == 0
     names = {path.name for path in (tmp_path / "m").iterdir()}
     assert "metrics.json" not in names
@@ -210,13 +213,13 @@ def test_no_evaluation_steps_leave_it_out(data, tmp_path):
 def test_evaluation_does_not_depend_on_the_batch_size(trained, data, tmp_path, batch_size):
     shutil.copytree(trained, tmp_path / "m")
     assert train(data, tmp_path / "m", "--training_steps=0", f"--batch_size={batch_size}") == 0
-    found, expected = (json.loads((folder / "metrics.json").read_text()) for folder in (tmp_path / "m", trained))
-    assert found["confusion"] == expected["confusion"]
-    assert found["loss"] == pytest.approx(expected["loss"], abs=1e-6)
+    metrics, expected = (json.loads((folder / "metrics.json").read_text()) for folder in (tmp_path / "m", trained))
+    assert metrics["confusion"] == expected["confusion"]
+    assert metrics["loss"] == pytest.approx(expected["loss"], abs=1e-6)
 
 
 def test_the_first_loss_is_the_cross_entropy_of_the_untrained_model(data, tmp_path):
-    """Without dropout, against the exported model of a run that learns nothing."""
+    """Without dropout; computed from the exported model of a run with a learning rate near zero."""
     flags = ("--training_steps=1", "--learning_rate=1e-30", "--dropout=0", "--batch_size=64")
     assert train(data, tmp_path / "m", *flags) == 0
     model = keras.saving.load_model(tmp_path / "m/model.keras")
@@ -228,8 +231,8 @@ def test_the_first_loss_is_the_cross_entropy_of_the_untrained_model(data, tmp_pa
     assert float(row["loss"]) == pytest.approx(expected, abs=1e-5)
 
 
-def test_balanced_weights_reach_the_loss(data, tmp_path):
-    """A set with 16 images of category 1 and 4 of each other: the mean of the categories' own losses."""
+def test_balanced_weights_are_applied_to_the_loss(data, tmp_path):
+    """With 16 images of category 1 and 4 of each other, the loss is the mean of the losses of the categories."""
     paths = sorted((data / "train").iterdir())
     chosen = paths[:16] + [path for c in "234" for path in [p for p in paths if p.name[0] == c][:4]]
     (tmp_path / "data/train").mkdir(parents=True)
@@ -254,7 +257,7 @@ def test_balanced_weights_reach_the_loss(data, tmp_path):
     assert float(row["loss"]) == pytest.approx(np.mean(by_category), abs=1e-5)
 
 
-def test_permuted_labels_stay_at_chance(data, tmp_path):
+def test_permuted_labels_are_not_learned(data, tmp_path):
     rng = np.random.default_rng(0)
     shutil.copytree(data / "test", tmp_path / "data/test")
     (tmp_path / "data/train").mkdir()
@@ -262,11 +265,11 @@ def test_permuted_labels_stay_at_chance(data, tmp_path):
     for path, other in zip(paths, rng.permutation(paths), strict=True):
         shutil.copy(path, tmp_path / "data/train" / f"{Path(other).name[0]}{path.name[1:]}")
     assert train(tmp_path / "data", tmp_path / "m", "--training_steps=60") == 0
-    found = json.loads((tmp_path / "m/metrics.json").read_text())
-    assert found["accuracy"]["value"] < 0.5
+    metrics = json.loads((tmp_path / "m/metrics.json").read_text())
+    assert metrics["accuracy"]["value"] < 0.5
 
 
-def test_bfloat16_trains_as_well(data, tmp_path, trained):
+def test_bfloat16_trains_an_equally_good_model(data, tmp_path, trained):
     assert train(data, tmp_path / "m", "--training_steps=60", "--precision=bfloat16") == 0
     kappas = [
         json.loads((folder / "metrics.json").read_text())["kappa"]["value"] for folder in (tmp_path / "m", trained)

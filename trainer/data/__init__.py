@@ -1,4 +1,4 @@
-"""Labelled images in memory: read from PNG folders or TFRecords, and divided into batches.
+"""Reads labelled images from PNG folders or TFRecords into memory, and divides them into batches.
 
 May import: `preprocess.contract`, `preprocess.files`, `preprocess.runtime`.
 """

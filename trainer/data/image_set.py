@@ -1,4 +1,4 @@
-"""A set of labelled images in memory, and what is asked of it before training. 3,103 mammograms are 75 MB."""
+"""A set of labelled images in memory, its statistics and class weights. 3,103 images of 128 x 95 pixels take 75 MB."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ class ImageSet:
     """Labelled images in a fixed order.
 
     Attributes:
-        source: where they were read, for messages.
-        names: "<density>_<case>" each, or "" where the source has no names.
+        source: the folder or the patterns from which they were read, for messages.
+        names: N names "<density>_<mammogram ID>"; "" for an image without a name.
         pixels: (N, H, W, 1) uint16.
-        labels: (N,) int64, the density category less one.
-        categories: how many labels there may be.
+        labels: (N,) int64, the density category minus 1.
+        categories: number of possible labels.
     """
 
     source: str
@@ -32,17 +32,17 @@ class ImageSet:
 
     @property
     def counts(self) -> list[int]:
-        """How many images each category has."""
+        """The number of images of each category."""
         return np.bincount(self.labels, minlength=self.categories).tolist()
 
     @property
     def absent(self) -> list[int]:
-        """The density categories that no image has."""
+        """The density categories without images."""
         return [label + 1 for label, count in enumerate(self.counts) if count == 0]
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the pixels and labels in their order: the same for PNGs and for records of the same images."""
+        """SHA-256 of the pixels and labels in their order; equal for PNGs and records of the same images."""
         found = hashlib.sha256(repr(self.pixels.shape).encode())
         found.update(np.ascontiguousarray(self.pixels, "<u2").data)
         found.update(np.ascontiguousarray(self.labels, "<i8").data)
@@ -51,14 +51,22 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Mean and variance of all pixels of a training set, 0 to 65535 and its square; correctly rounded to float64."""
+    """Mean and variance of all pixel values of a training set, correctly rounded to float64.
+
+    Attributes:
+        mean: 0 to 65535.
+        variance: in squared pixel values.
+    """
 
     mean: float
     variance: float
 
 
 def compute_statistics(pixels: np.ndarray) -> Statistics:
-    """Sums (N, H, W, 1) uint16 in whole numbers, so that no order of summing can show."""
+    """Computes the statistics of (N, H, W, 1) uint16 pixels.
+
+    The sums are exact integers, so the result does not depend on the order of the images.
+    """
     total = sum(int(image.sum(dtype=np.uint64)) for image in pixels)
     squares = sum(int(np.square(image, dtype=np.uint64).sum()) for image in pixels)
     count = pixels.size
@@ -66,7 +74,13 @@ def compute_statistics(pixels: np.ndarray) -> Statistics:
 
 
 def class_weights(counts: Sequence[int], balanced: bool) -> list[float]:
-    """A factor of the loss for each category; balanced: N / (categories with images * images of the category)."""
+    """Returns the factor of the loss for each category.
+
+    Args:
+        counts: the number of images of each category.
+        balanced: whether the factor is N / (number of categories with images * images of the category), 0 for a
+            category without images; otherwise all factors are 1.
+    """
     if not balanced:
         return [1.0] * len(counts)
     present = sum(count > 0 for count in counts)
@@ -74,6 +88,6 @@ def class_weights(counts: Sequence[int], balanced: bool) -> list[float]:
 
 
 def shared_patients(one: ImageSet, other: ImageSet) -> list[str]:
-    """The patients whose images are in both sets, as far as the images have names."""
+    """Returns the patients with images in both sets, sorted; images without names are skipped."""
     found = [{schema.patient_in(name) for name in images.names} - {None} for images in (one, other)]
     return sorted(patient for patient in found[0] & found[1] if patient)

@@ -1,4 +1,4 @@
-"""A folder of 16-bit PNGs named `<density>_<case>`, with or without `.png` -> an image set."""
+"""Reads a folder of 16-bit PNGs, named `<density>_<mammogram ID>` with or without `.png`, into an `ImageSet`."""
 
 import re
 from collections.abc import Iterable
@@ -19,18 +19,21 @@ _EXAMPLES = 3
 
 
 def read_folder(folder: str, size: tuple[int, int], categories: int, log: Log) -> ImageSet:
-    """Reads every image of a folder, in record order, so that records of the same images give the same set.
+    """Reads every image of a folder, in record order: TFRecords of the same images give the same set.
 
     Args:
+        folder: a local path or gs://.
         size: (height, width) that every image must have.
-        categories: how many density categories there are.
+        categories: number of density categories.
 
     Raises:
-        InputError: no such folder, no images, or one of them is not as it should be; the message names it.
+        InputError: the folder does not exist or contains no images, or an image is invalid; the message names it.
     """
     files = _image_files(folder, sources.list_folder(folder), categories, log)
     if not files:
-        raise InputError(f"{folder}: holds no image named <density>_<case>; name a folder like {'small_train'}")
+        raise InputError(
+            f"{folder}: contains no image named <density>_<mammogram ID>; name a folder such as small_train"
+        )
 
     def load(name: str) -> np.ndarray:
         return _load(join(folder, name), size)
@@ -44,7 +47,11 @@ def read_folder(folder: str, size: tuple[int, int], categories: int, log: Log) -
 
 
 def _image_files(folder: str, found: Iterable[str], categories: int, log: Log) -> list[str]:
-    """The images among the files of a folder, in record order; the others are named."""
+    """Returns the names of the image files among `found`, in record order, and warns about other files.
+
+    Raises:
+        InputError: a density category is out of range, or a mammogram has two files.
+    """
     files: dict[str, str] = {}
     others = []
     for file in found:
@@ -55,18 +62,25 @@ def _image_files(folder: str, found: Iterable[str], categories: int, log: Log) -
             continue
         if not 1 <= int(named[1]) <= categories:
             raise InputError(f"{folder}/{file}: density category {named[1]}; expected 1 to {categories}")
-        case = named[2]
-        if case in files:
-            raise InputError(f"{folder}: {case} stands there twice, as {files[case]} and {file}; remove one of the two")
-        files[case] = file
+        mammogram_id = named[2]
+        if mammogram_id in files:
+            raise InputError(
+                f"{folder}: contains {mammogram_id} twice, as {files[mammogram_id]} and {file}; remove one of the two"
+            )
+        files[mammogram_id] = file
     if others:
         more = f" and {len(others) - _EXAMPLES:,} more" if len(others) > _EXAMPLES else ""
-        log.warning(f"{folder}: not named <density>_<case> and left out: {', '.join(others[:_EXAMPLES])}{more}")
-    return [files[case] for case in sorted(files, key=schema.record_order)]
+        examples = ", ".join(others[:_EXAMPLES])
+        log.warning(f"{folder}: not named <density>_<mammogram ID> and therefore ignored: {examples}{more}")
+    return [files[mammogram_id] for mammogram_id in sorted(files, key=schema.record_order)]
 
 
 def _load(path: str, size: tuple[int, int]) -> np.ndarray:
-    """(H, W) uint16 of one file."""
+    """Reads one PNG: (height, width) uint16.
+
+    Raises:
+        InputError: it cannot be read, is not a 16-bit grayscale PNG, or has another size.
+    """
     try:
         pixels = decode_png(sources.read(path))
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""TFRecord files of tf.train.Examples -> an image set."""
+"""Reads TFRecord files of tf.train.Examples into an `ImageSet`."""
 
 import io
 import re
@@ -18,16 +18,16 @@ _SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})(\..*)?", re.DOTALL)
 
 
 def read_record_files(patterns: Sequence[str], size: tuple[int, int], categories: int, log: Log) -> ImageSet:
-    """Reads every record of some files, in the order of the files' names and of the records.
+    """Reads every record of some files: the files in the order of their names, the records in the order of the file.
 
     Args:
         patterns: paths or glob patterns, local or gs://.
         size: (height, width) that every image must have.
-        categories: how many density categories there are.
+        categories: number of density categories.
 
     Raises:
-        InputError: no such file, no records, a shard that is missing, or a record that is not as it should be; the
-            message names file and record.
+        InputError: a pattern matches no file, a shard is missing, there are no records, or a record is invalid; the
+            message names the file and the record.
     """
     paths = sorted({path for pattern in patterns for path in _match(pattern)})
     _check_shards(paths)
@@ -37,7 +37,7 @@ def read_record_files(patterns: Sequence[str], size: tuple[int, int], categories
     for found in log.track(read, len(paths), f"reading {source}"):
         images += found
     if not images:
-        raise InputError(f"{source}: holds no records")
+        raise InputError(f"{source}: contains no records; name TFRecord files of images")
     return ImageSet(
         source=source,
         names=tuple(image.name for image in images),
@@ -55,7 +55,11 @@ def _match(pattern: str) -> list[str]:
 
 
 def _check_shards(paths: Sequence[str]) -> None:
-    """A shard that was forgotten would be images lost without a word."""
+    """Checks that no shard is missing: its images would be missing from the training without a message.
+
+    Raises:
+        InputError: a shard is missing; the message names it.
+    """
     present = set(paths)
     for path in paths:
         if shard := _SHARD.fullmatch(path):
@@ -66,12 +70,17 @@ def _check_shards(paths: Sequence[str]) -> None:
 
 
 def _read_file(path: str, size: tuple[int, int], categories: int) -> Iterator[LabelledImage]:
+    """Yields the images of a file.
+
+    Raises:
+        InputError: the file cannot be read, or a record is invalid.
+    """
     try:
         for number, record in enumerate(read_records(io.BytesIO(sources.read(path)))):
             try:
                 image = decode_example(record, size)
             except DecodeError as error:
-                raise InputError(f"{path}: record {number}: is no tf.train.Example ({error})") from error
+                raise InputError(f"{path}: record {number}: is not a tf.train.Example ({error})") from error
             except ValueError as error:
                 raise InputError(f"{path}: record {number}: {error}") from error
             if image.pixels.shape != size:

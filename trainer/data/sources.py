@@ -1,4 +1,4 @@
-"""What a trainer is told to read: files in folders and in gs://; what is not there is one line for its user."""
+"""Lists and reads the input files of a trainer, local or in gs://. An OSError becomes an InputError."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -8,11 +8,11 @@ from preprocess.files import storage
 from preprocess.runtime.errors import InputError
 
 T = TypeVar("T")
-_READERS = 4  # files under way at once on a disk: a decoder takes longer than it
+_READERS = 4  # parallel reads on a disk; decoding a file takes longer than reading it
 
 
 def in_bucket(bucket: str, path: str) -> str:
-    """A path inside a bucket; the path itself where no bucket is named."""
+    """Returns a path inside a bucket; without a bucket, returns the path unchanged."""
     return (
         f"{storage.GCS_SCHEME}{bucket.removeprefix(storage.GCS_SCHEME).strip('/')}/{path.lstrip('/')}"
         if bucket
@@ -21,26 +21,30 @@ def in_bucket(bucket: str, path: str) -> str:
 
 
 def list_folder(folder: str) -> list[str]:
-    """The names of the files in a folder, sorted; those of folders in it are not among them.
+    """Lists the names of the files directly in a folder, sorted.
 
     Raises:
-        InputError: there is no such folder, or it cannot be listed.
+        InputError: the folder does not exist or cannot be listed.
     """
     with input_errors(folder, "cannot be listed", "; name a folder of images"):
         names = storage.list_folder(folder)
     if not names and not storage.is_local(folder):
-        raise InputError(f"{folder}: there is nothing below this name; name a folder of images")
+        raise InputError(f"{folder}: this folder does not exist or contains no files; name a folder of images")
     return names
 
 
 def match(pattern: str) -> list[str]:
-    """The files that a path or glob pattern names, sorted; a path that exists is itself, whatever it looks like."""
-    with input_errors(pattern, "cannot be looked for"):
+    """Lists the files that a path or glob pattern names, sorted. An existing path is never taken for a pattern.
+
+    Raises:
+        InputError: they cannot be listed.
+    """
+    with input_errors(pattern, "cannot be listed"):
         return storage.match(pattern)
 
 
 def read(path: str) -> bytes:
-    """The content of a file.
+    """Reads the content of a file.
 
     Raises:
         InputError: it cannot be read.
@@ -50,16 +54,21 @@ def read(path: str) -> bytes:
 
 
 def map_files(do: Callable[[str], T], paths: Sequence[str]) -> Iterator[T]:
-    """Does something with every file, some at a time; the results come in the order of the paths."""
+    """Calls a function with every path, several at a time, and yields the results in the order of the paths."""
     return storage.map_items(do, paths, local=all(map(storage.is_local, paths)), threads=_READERS)
 
 
 @contextmanager
 def input_errors(path: str, what: str, then: str = "") -> Iterator[None]:
-    """Says in a line what could not be done with a path.
+    """Converts OSError to InputError.
+
+    Args:
+        path: the path that is accessed, for the message.
+        what: what failed, e.g. "cannot be read".
+        then: the end of the message: what the user can do.
 
     Raises:
-        InputError: the system or the store says no.
+        InputError: an OSError was raised within the context.
     """
     try:
         yield

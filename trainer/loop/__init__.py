@@ -1,4 +1,4 @@
-"""The training loop and the reports of its progress.
+"""The training loop and its progress output.
 
 May import: `preprocess.contract`, `preprocess.runtime` and the other packages of `trainer`, except `results`.
 """

@@ -1,4 +1,4 @@
-"""What a run tells of its training while it goes on: a line every 50 steps, and the same figures to TensorBoard."""
+"""Progress output of a training, every 50 steps: a line, and the same values for TensorBoard."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,11 +18,12 @@ _EVENTS = "events.out.tfevents.*"
 
 
 class Reporter:
-    """Gathers the calls of the loop and reports them every 50 steps.
+    """Collects the results of the loop's calls; every 50 steps, prints a line and records scalars.
 
     Args:
-        total: the step that training ends with.
-        record: takes a step and named scalars, for TensorBoard.
+        total: the last step of the training.
+        batch_size: images in a step.
+        record: called with a step and its scalars by name.
     """
 
     def __init__(self, log: Log, total: int, batch_size: int, record: Callable[[int, dict[str, float]], None]):
@@ -33,9 +34,10 @@ class Reporter:
         self._is_first_call = True
 
     def add(self, steps: Steps) -> None:
+        """Adds the results of one call; reports if its last step is a multiple of 50 or the last step of all."""
         self._losses.append(steps.losses)
         self._accuracies.append(steps.accuracies)
-        if not self._is_first_call:  # it also traces and compiles
+        if not self._is_first_call:  # it includes tracing and compilation
             self._timed_steps += len(steps.losses)
             self._timed_seconds += steps.seconds
         self._is_first_call = False
@@ -61,10 +63,10 @@ class Reporter:
 
 
 class TensorBoardWriter:
-    """Writes for TensorBoard into a file of its own in a folder.
+    """Writes a new event file for TensorBoard in a folder.
 
     Raises:
-        RunFailed: the disk does not take it.
+        RunFailed: it cannot be written; this applies to all methods.
     """
 
     def __init__(self, folder: Path):
@@ -74,9 +76,10 @@ class TensorBoardWriter:
             self._writer = tf.summary.create_file_writer(str(folder))
             self._writer.flush()
         self._files = set(folder.glob(_EVENTS)) - before
-        self._check(1)  # the version of the format
+        self._check(1)  # the first record contains the version of the format
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
+        """Writes the scalars of a step, by name."""
         with write_errors(self._folder):
             with self._writer.as_default(step):
                 for name, value in values.items():
@@ -85,6 +88,7 @@ class TensorBoardWriter:
         self._check(len(values))
 
     def picture(self, step: int, name: str, png: bytes) -> None:
+        """Writes a PNG file as an RGB image."""
         with write_errors(self._folder):
             with self._writer.as_default(step):
                 tf.summary.image(name, tf.io.decode_png(png, channels=3)[None])
@@ -92,7 +96,14 @@ class TensorBoardWriter:
         self._check(1)
 
     def _check(self, added: int) -> None:
-        """Counts the records that were added: TensorFlow's writer of events mostly says nothing of a full disk."""
+        """Counts the records since the last call, because TensorFlow's event writer rarely reports a full disk.
+
+        Args:
+            added: the expected number.
+
+        Raises:
+            RunFailed: there are fewer records.
+        """
         found = 0
         for path in self._files:
             with path.open("rb") as stream:
@@ -104,13 +115,13 @@ class TensorBoardWriter:
                 self._end = stream.tell()
         if found != added:
             raise RunFailed(
-                f"{self._folder}: cannot be written (a part is missing, as on a full disk); make room and run the "
-                f"same command, which goes on from the last checkpoint"
+                f"{self._folder}: cannot be written (records are missing, as on a full disk); free disk space and run "
+                f"the same command: it continues from the last checkpoint"
             )
 
 
 def history_rows(steps: Steps, learning_rate: float) -> Iterator[Sequence[str]]:
-    """The rows of one call of the loop, with as many digits as float32 has."""
+    """Yields the rows of `history.csv` for one call of the loop, with the shortest digits that identify a float32."""
     first = steps.last - len(steps.losses) + 1
     for step, (loss, accuracy) in enumerate(zip(steps.losses, steps.accuracies, strict=True), first):
         yield str(step), _shortest(loss), _shortest(accuracy), repr(learning_rate)

@@ -1,7 +1,7 @@
-"""The loop: so many steps in one call, on any strategy, with or without XLA.
+"""The training loop: several steps in one call, with any distribution strategy, with or without XLA.
 
-A loop of our own, since `model.fit` fails on several logical CPU devices when it runs several steps in a call
-(keras issue 19246), and since its shuffling and dropout cannot be taken up where a killed run left them.
+`model.fit` is not used, because it fails on several logical CPU devices if a call runs several steps (Keras issue
+19246), and because its shuffling and dropout cannot be resumed at the step at which a run was killed.
 """
 
 import math
@@ -20,17 +20,17 @@ from trainer.network.tutorial import HIDDEN, LOGITS, keep_mask
 from trainer.options import BALANCED, Settings
 from trainer.runtime.devices import Devices
 
-CALL_SECONDS = 2.0  # a call takes about so long at most, so that a signal is answered soon
+CALL_SECONDS = 2.0  # longest duration of a call, approximately; signals are handled between calls
 
 
 @dataclass(frozen=True)
 class Steps:
-    """What a call of the loop did.
+    """The results of one call of the loop.
 
     Attributes:
         last: the number of the last step, counted from 1.
-        losses, accuracies: (k,) float32, a value a step, before its update and with dropout.
-        seconds: how long the call took.
+        losses, accuracies: (k,) float32, one value for each step, computed before its update and with dropout.
+        seconds: the duration of the call.
     """
 
     last: int
@@ -43,9 +43,12 @@ class Training:
     """Trains a model from a given step on.
 
     Args:
-        model, optimizer: made in the scope of the strategy.
+        model, optimizer: created in the scope of the strategy.
         images: the training set.
-        first_step: how many steps the model has taken already.
+        first_step: number of steps for which the model is trained already.
+
+    Attributes:
+        step: number of steps for which the model is trained now.
     """
 
     def __init__(
@@ -66,13 +69,13 @@ class Training:
         )
         weights = class_weights(images.counts, settings.class_weights == BALANCED)
         self._loop = _make_loop(model, optimizer, weights, settings, devices)
-        self._step_seconds = CALL_SECONDS  # until it is known, one step a call
+        self._step_seconds = CALL_SECONDS  # the first estimate, which allows one step in a call
 
     def run(self, until: int, stops: Sequence[int] = ()) -> Iterator[Steps]:
-        """Trains up to step `until`, some steps at a time.
+        """Trains up to step `until` and yields the results of each call of the loop.
 
         Args:
-            stops: numbers; no call passes a step that is a multiple of one of them.
+            stops: numbers of steps; a call ends at every step that is a multiple of one of them.
 
         Raises:
             RunFailed: a loss is not finite.
@@ -87,16 +90,21 @@ class Training:
             seconds = time.monotonic() - begin
             self._check(losses)
             self.step += count
-            if traced:  # the first call also traces and compiles
+            if traced:  # the duration of the first call includes tracing and compilation
                 self._step_seconds = seconds / count
             traced = True
             yield Steps(self.step, losses, accuracies, seconds)
 
     def _check(self, losses: np.ndarray) -> None:
+        """Checks that the losses of a call are finite.
+
+        Raises:
+            RunFailed: one is not.
+        """
         for number, loss in enumerate(losses, self.step + 1):
             if not math.isfinite(loss):
                 raise RunFailed(
-                    f"the loss of step {number} is {loss}; start anew in another --model_dir with a smaller "
+                    f"the loss of step {number} is {loss}; train again in another --model_dir with a smaller "
                     f"--learning_rate than {self._settings.learning_rate:g}"
                 )
 
@@ -104,7 +112,13 @@ class Training:
 def _make_loop(
     model: keras.Model, optimizer: keras.Optimizer, weights: Sequence[float], settings: Settings, devices: Devices
 ) -> Callable[[Iterator, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    """The function of (batches, number of steps) that takes the steps and returns their losses and accuracies."""
+    """Returns the loop: a function of the batches and a number of steps k that runs the steps.
+
+    It returns the losses and accuracies, each (k,) float32.
+
+    Args:
+        weights: the factor of the loss for each category.
+    """
     hidden = keras.Model(model.inputs, model.get_layer(HIDDEN).output)
     logits_of = model.get_layer(LOGITS)
     batch_size, variables = settings.batch_size, model.trainable_variables
@@ -122,11 +136,11 @@ def _make_loop(
     if devices.compiled:
         loss_and_gradients = tf.function(loss_and_gradients, jit_compile=True)
 
-    @tf.autograph.experimental.do_not_convert  # there is nothing to convert in it, and looking takes half the tracing
+    @tf.autograph.experimental.do_not_convert  # AutoGraph finds nothing to convert, and takes half of the tracing time
     def replica_step(pixels: tf.Tensor, labels: tf.Tensor, positions: tf.Tensor):
         loss, accuracy, gradients = loss_and_gradients(pixels, labels, positions)
-        # Only when the last gradient is there: TensorFlow copies weights that change while a gradient still reads them.
-        optimizer.apply(tf.tuple(gradients), variables)  # adds the gradients of all replicas up
+        # Wait for all gradients: updating a variable while one is still read makes TensorFlow copy the 193 MB kernel.
+        optimizer.apply(tf.tuple(gradients), variables)  # also sums the gradients of all replicas
         return loss, accuracy
 
     @tf.function

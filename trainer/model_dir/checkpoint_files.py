@@ -1,9 +1,10 @@
-"""The files of checkpoints: which there are, how one is added, which are deleted.
+"""Lists, adds and deletes the files of checkpoints.
 
-A checkpoint is `ckpt-<step>.index` and `ckpt-<step>.data-<n>-of-<m>`. Its files are written in a folder of their own,
-`.unfinished-ckpt-<step>`, and moved out of it, the index last: as long as something of that name is there, nobody said
-that the checkpoint is whole. The file `checkpoint` names the last ones to TensorFlow's own tools; nothing here reads
-it, so that nothing depends on it.
+A checkpoint consists of `ckpt-<step>.index` and `ckpt-<step>.data-<n>-of-<m>`. Its files are written in the folder
+`.unfinished-ckpt-<step>` and then moved to the model's folder, the index last. This folder, or in gs:// an empty object
+of the same name, is a mark: while the mark exists, the checkpoint counts as incomplete, and it is not an error if it
+cannot be read. The file `checkpoint` names the last checkpoints for TensorFlow's tools; this project
+does not read its content.
 """
 
 import os
@@ -20,25 +21,25 @@ _UNFINISHED_PATTERNS = (f"{UNFINISHED}*", "ckpt-*_temp*")
 
 
 def steps_in(folder: Path) -> list[int]:
-    """The steps of which there is a file, whole or not, the last one first."""
+    """Lists the steps with at least one checkpoint file, complete or not, the last step first."""
     return sorted({int(found[1]) for path in folder.iterdir() if (found := _FILE.fullmatch(path.name))}, reverse=True)
 
 
 def unfinished_in(folder: Path) -> set[int]:
-    """The steps whose checkpoint may have been left while it was saved."""
+    """Returns the steps whose checkpoint has the mark of an incomplete one."""
     return {int(found[1]) for path in folder.iterdir() if (found := _MARK.fullmatch(path.name))}
 
 
 def files_of(folder: Path, step: int) -> list[Path]:
-    """The files of a checkpoint, the index last."""
+    """Lists the files of a checkpoint, the index last."""
     return sorted(path for path in folder.glob(f"ckpt-{step}.*") if _FILE.fullmatch(path.name))
 
 
 def write_checkpoint(folder: Path, step: int, write: Callable[[str], object]) -> None:
-    """Makes a checkpoint, in place of what there is of this step.
+    """Writes a checkpoint and replaces existing files of this step.
 
     Args:
-        write: makes the files with the prefix that it is given.
+        write: writes the files; its argument is the prefix of their paths.
     """
     unfinished = folder / f"{UNFINISHED}ckpt-{step}"
     remove(unfinished)
@@ -46,7 +47,7 @@ def write_checkpoint(folder: Path, step: int, write: Callable[[str], object]) ->
     try:
         write(str(unfinished / f"ckpt-{step}"))
     except BaseException:
-        remove(unfinished)  # on a full disk its room is needed
+        remove(unfinished)  # frees its space, in case the disk is full
         raise
     for path in files_of(unfinished, step):
         os.replace(path, folder / path.name)
@@ -54,9 +55,9 @@ def write_checkpoint(folder: Path, step: int, write: Callable[[str], object]) ->
 
 
 def keep_only(folder: Path, kept: Collection[int]) -> None:
-    """Names the checkpoints that are kept, and deletes all others up to the last of them.
+    """Writes the names of the kept checkpoints to `checkpoint`, and deletes all others before the last of them.
 
-    One after the last can only be damaged; it is left until training has come by again.
+    A checkpoint after the last kept one is damaged; it is deleted when training has passed its step.
     """
     steps = sorted(kept)
     named = [f'model_checkpoint_path: "ckpt-{steps[-1]}"', *(f'all_model_checkpoint_paths: "ckpt-{n}"' for n in steps)]
@@ -66,13 +67,14 @@ def keep_only(folder: Path, kept: Collection[int]) -> None:
 
 
 def delete(folder: Path, steps: Collection[int]) -> None:
+    """Deletes the files of some checkpoints."""
     for step in steps:
         for path in files_of(folder, step):
             path.unlink()
 
 
 def delete_unfinished(folder: Path) -> None:
-    """Deletes what killed runs left under names that are no final ones."""
+    """Deletes the temporary files and folders that killed runs left."""
     for pattern in _UNFINISHED_PATTERNS:
         for path in folder.glob(pattern):
             remove(path)

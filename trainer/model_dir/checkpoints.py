@@ -1,4 +1,4 @@
-"""Checkpoints: what a run goes on from, and whose they are."""
+"""Saves and restores the checkpoints of a model."""
 
 import keras
 import tensorflow as tf
@@ -9,14 +9,14 @@ from trainer.model_dir import checkpoint_files as files
 from trainer.model_dir.folder import ModelDir, read_file
 from trainer.model_dir.writing import first_line, write_errors
 
-KEPT = 2
+KEPT = 2  # number of checkpoints that are not deleted
 
 
 class Checkpoints:
-    """The checkpoints of one model, each named after its step.
+    """The checkpoints of one model; each has the step in its name.
 
     Args:
-        model, optimizer: what is saved, made in the scope of the strategy.
+        model, optimizer: the objects to save, created in the scope of the strategy.
     """
 
     def __init__(self, model_dir: ModelDir, model: keras.Model, optimizer: keras.Optimizer):
@@ -24,16 +24,18 @@ class Checkpoints:
         self._step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         self._checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, step=self._step)
         self._last: int | None = None
-        """The step of the last checkpoint that is known to be whole."""
-        self._broken_off: list[int] = []
+        """The step of the last checkpoint that was restored or saved."""
+        self._incomplete: list[int] = []
+        """The steps of checkpoints whose saving was interrupted."""
 
     def restore(self, log: Log) -> int:
-        """Takes up the last checkpoint that is whole; returns its step, 0 where none was ever saved.
+        """Restores the last checkpoint that can be read; returns its step, or 0 if no checkpoint was saved.
 
-        Deletes nothing: of several workers, others may still be reading.
+        Deletes nothing, because other workers may still be reading.
 
         Raises:
-            InputError: there are checkpoints, and none of them can be read; or one is of another model.
+            InputError: there are damaged checkpoints and no intact one; or one is of another model, or cannot be read.
+            RunFailed: there is not enough memory.
         """
         folder, damaged = self._model_dir.local, []
         unfinished = files.unfinished_in(folder)
@@ -43,41 +45,41 @@ class Checkpoints:
                 self._last = step
                 break
             if step in unfinished:
-                self._broken_off.append(step)
+                self._incomplete.append(step)
             else:
                 damaged.append(f"ckpt-{step} ({found})")
         if damaged and self._last is None:
             raise InputError(
-                f"{self._model_dir.path}: no checkpoint is whole: {', '.join(damaged)}; nothing was deleted; bring one "
-                f"back from a copy, or choose another --model_dir"
+                f"{self._model_dir.path}: no checkpoint is intact: {', '.join(damaged)}; nothing was deleted; "
+                f"restore one from a backup, or choose another --model_dir"
             )
-        taken_up = self._last or 0
+        restored = self._last or 0
         if damaged:
-            log.warning(f"{self._model_dir.path}: damaged: {', '.join(damaged)}; goes on from step {taken_up:,}")
-        for step in self._broken_off:
-            log.info(f"{self._model_dir.path}: ckpt-{step} was not saved to its end; goes on from step {taken_up:,}")
-        return taken_up
+            log.warning(f"{self._model_dir.path}: damaged: {', '.join(damaged)}; continues from step {restored:,}")
+        for step in self._incomplete:
+            log.info(f"{self._model_dir.path}: saving ckpt-{step} was interrupted; continues from step {restored:,}")
+        return restored
 
     def clean_up(self) -> None:
-        """Deletes what killed runs left: checkpoints that are not whole or too many, and temporary files."""
+        """Deletes what killed runs left: incomplete and superfluous checkpoints, and temporary files."""
         folder = self._model_dir.local
-        files.delete(folder, self._broken_off)
+        files.delete(folder, self._incomplete)
         files.delete_unfinished(folder)
         if self._last is not None:
             before = [step for step in files.steps_in(folder) if step < self._last]
             files.keep_only(folder, {self._last, *before[: KEPT - 1]})
 
     def save(self, step: int) -> None:
-        """Saves the model, if this step is not saved yet.
+        """Saves the model, unless the checkpoint of this step exists.
 
         Raises:
-            RunFailed: the disk does not take it; or the weights are not finite, so that nothing could go on from them.
+            RunFailed: it cannot be written; or the weights are not finite, so training could not continue from them.
         """
         if step == self._last:
             return
         if not all(bool(tf.reduce_all(tf.math.is_finite(variable))) for variable in self._variables):
             raise RunFailed(
-                f"weights are not finite after step {step}; start anew in another --model_dir with a smaller "
+                f"weights are not finite after step {step}; train again in another --model_dir with a smaller "
                 f"--learning_rate"
             )
         self._step.assign(step)
@@ -87,13 +89,15 @@ class Checkpoints:
         self._last = step
 
     def _read(self, step: int) -> str | None:
-        """Takes up a checkpoint; returns what is wrong with it, None if nothing is.
+        """Restores a checkpoint; returns None, or a message if the checkpoint is damaged or incomplete.
 
-        TensorFlow compares the checksums of what it reads before it assigns anything. It has no one error for what it
-        finds; what the system does not let anybody read is told apart by asking the system.
+        TensorFlow compares the checksums of the data before it assigns any variable. It raises several types of errors
+        for a damaged file, and also for one that cannot be read; so after an error, the files are read again to
+        distinguish the two.
 
         Raises:
-            InputError: the system does not let it be read; or it is whole, but of another model.
+            InputError: a file cannot be read; or the checkpoint is of another model.
+            RunFailed: there is not enough memory.
         """
         prefix = self._model_dir.local / f"ckpt-{step}"
         if not prefix.with_name(f"{prefix.name}.index").exists():
@@ -104,11 +108,11 @@ class Checkpoints:
             for path in files.files_of(self._model_dir.local, step):
                 read_file(path)
             if isinstance(error, tf.errors.ResourceExhaustedError):
-                raise RunFailed(f"{prefix}: there is not enough memory for it") from error
+                raise RunFailed(f"{prefix}: there is not enough memory to read it") from error
             return first_line(error)
         except (ValueError, AssertionError) as error:
             raise InputError(
                 f"{prefix}: is a checkpoint of another model ({first_line(error)}); choose another --model_dir"
             ) from error
-        found.expect_partial()  # earlier versions also saved how often they had saved
+        found.expect_partial()  # checkpoints of earlier versions also contain a counter of saves
         return None

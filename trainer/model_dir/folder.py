@@ -1,11 +1,15 @@
-"""The folder of a model: its checkpoints, tables and exports; local, or a copy of one in gs://.
+"""The folder of a model, local or in gs://. DIR is the value of `--model_dir`.
 
-DIR/training.json           what the checkpoints belong to
-DIR/ckpt-<step>.*           the last two checkpoints, and `checkpoint`, which names them, see `checkpoint_files`
-DIR/history.csv             a row a step, and speed.csv, a row every 50
-DIR/metrics.json            the last evaluation, and predictions.csv, a row an image
-DIR/tensorboard/            scalars and images; on Vertex AI they go to DIR/logs instead
-DIR/model.keras, DIR/export/
+DIR/training.json           the model, training set and options of the checkpoints, see `identity`
+DIR/ckpt-<step>.*           the last two checkpoints, see `checkpoint_files`
+DIR/checkpoint              their names, for TensorFlow's tools
+DIR/history.csv             one row for each step
+DIR/speed.csv               one row for every 50 steps
+DIR/metrics.json            metrics of the last evaluation
+DIR/predictions.csv         its predictions, one row for each image
+DIR/tensorboard/            scalars and pictures; on Vertex AI in DIR/logs instead
+DIR/model.keras             the model as a Keras file
+DIR/export/                 the model as a SavedModel
 """
 
 import os
@@ -24,18 +28,21 @@ HISTORY_COLUMNS = ("step", "loss", "accuracy", "learning_rate")
 SPEED_COLUMNS = ("step", "steps_per_second", "images_per_second", "device")
 PREDICTIONS_FILE, KERAS_FILE, EXPORT_FOLDER, BOARD_FOLDER = "predictions.csv", "model.keras", "export", "tensorboard"
 CHECKPOINT_INDEX = "checkpoint"
-STREAM_VARIABLE = "AIP_TENSORBOARD_LOG_DIR"  # Vertex AI sets it to DIR/logs, which a TensorBoard instance can be shown
-UNFINISHED = ".unfinished-"  # begins the name of what is not whole yet
-_NEEDED = (IDENTITY_FILE, HISTORY_FILE, SPEED_FILE, CHECKPOINT_INDEX)  # of a copy: what a run goes on from, and:
-_NEEDED_BEGINNINGS = ("ckpt-", f"{UNFINISHED}ckpt-")
+STREAM_VARIABLE = "AIP_TENSORBOARD_LOG_DIR"  # Vertex AI sets it to DIR/logs, which Vertex AI TensorBoard can show
+UNFINISHED = ".unfinished-"  # prefix of the names of incomplete files and folders
+_NEEDED = (IDENTITY_FILE, HISTORY_FILE, SPEED_FILE, CHECKPOINT_INDEX)  # the files that `fetch` downloads, by name
+_NEEDED_PREFIXES = ("ckpt-", f"{UNFINISHED}ckpt-")
 
 
 class ModelDir:
-    """Files are read and written in `local`; `publish` brings what changed to where the user wants it.
+    """The folder of a model. Files are read and written in `local`; `upload_changes` copies them to a folder in gs://.
+
+    Args:
+        lock: the token of the folder's lock, see `preprocess.files.lock`; "" for none.
 
     Attributes:
-        path: what the user named.
-        local: the same folder, or for gs:// a temporary copy of what a run needs of it.
+        path: the folder, a local path or gs://.
+        local: the same folder if it is local; for gs://, a temporary folder with copies of the files that a run needs.
     """
 
     def __init__(self, path: str, local: Path, lock: str = ""):
@@ -43,9 +50,14 @@ class ModelDir:
         self._published: dict[str, tuple[int, int]] = {}
 
     def upload_changes(self) -> None:
-        """Uploads every file that is new or has changed; deletes what is gone.
+        """Uploads new and changed files to gs://, and deletes there the files that were deleted in `local`.
 
-        A checkpoint is marked as unfinished, as on a disk, until the last of its files, the index, is there.
+        A checkpoint has the mark of an incomplete one, `.unfinished-ckpt-<step>`, until its last file, the index, is
+        uploaded. For a local folder, nothing is done.
+
+        Raises:
+            OSError: the store refuses a file.
+            RunFailed: another run has taken over the lock, or the store failed until the retries ended.
         """
         if storage.is_local(self.path):
             return
@@ -59,7 +71,7 @@ class ModelDir:
         last = [name for name in changed if name == CHECKPOINT_INDEX]
         for names in ([name for name in changed if name not in (*indices, *last)], indices, last):
             for _ in storage.map_items(self._upload, names, local=False):
-                pass  # the error of a thread is raised here
+                pass  # the iteration raises the errors of the threads
         storage.delete((*marks, *(self._target(name) for name in self._published.keys() - present.keys())))
         self._published = present
 
@@ -67,21 +79,22 @@ class ModelDir:
         storage.upload(str(self.local / name), self._target(name))
 
     def _target(self, name: str) -> str:
+        """Returns the path to which a file below `local` is uploaded."""
         stream = os.environ.get(STREAM_VARIABLE)
         if stream and name.startswith(f"{BOARD_FOLDER}/"):
             return storage.join(stream, name.removeprefix(f"{BOARD_FOLDER}/"))
         return storage.join(self.path, name)
 
     def fetch(self) -> None:
-        """Downloads what a run goes on from.
+        """Copies the files that a run continues from to `local`.
 
-        Of a local folder, which the chief is using, only what is needed is looked at: the rest may be gone meanwhile.
+        In a local folder, which the chief uses at the same time, other files are not accessed: they may disappear.
         """
         if storage.is_local(self.path):
             found = sorted(os.listdir(self.path)) if os.path.isdir(self.path) else []
             for name in filter(_is_needed, found):
                 if os.path.isdir(storage.join(self.path, name)):
-                    (self.local / name).mkdir()  # a mark: what is in it is of no use
+                    (self.local / name).mkdir()  # the mark of an incomplete checkpoint; its content is not used
                 else:
                     self._download(name)
             return
@@ -98,10 +111,15 @@ class ModelDir:
 
 @contextmanager
 def open_model_dir(path: str, is_chief: bool = True) -> Iterator[ModelDir]:
-    """A model's folder; workers other than the chief get a temporary copy, which nobody keeps.
+    """Locks and opens the folder of a model while the context is open. A missing folder is created.
+
+    Args:
+        path: a local path or gs://.
+        is_chief: whether this worker writes the model. Other workers take no lock and get a temporary copy, which is
+            deleted at the end.
 
     Raises:
-        InputError: it cannot be made, read or written to, or another run is writing there.
+        InputError: the folder cannot be created, read or written to, or another run is writing there.
     """
     with locked(storage.absolute(path), "--model_dir") if is_chief else nullcontext("") as lock:
         if is_chief and storage.is_local(path):
@@ -115,17 +133,17 @@ def open_model_dir(path: str, is_chief: bool = True) -> Iterator[ModelDir]:
 
 
 def read_file(path: Path) -> bytes:
-    """What a file in a model's folder holds.
+    """Reads a file in a model's folder.
 
     Raises:
-        InputError: the system does not let it be read.
+        InputError: it cannot be read.
     """
-    with input_errors(str(path), "cannot be read", "; see to it, or choose another --model_dir"):
+    with input_errors(str(path), "cannot be read", "; correct this, or choose another --model_dir"):
         return path.read_bytes()
 
 
 def _is_needed(name: str) -> bool:
-    return name in _NEEDED or name.startswith(_NEEDED_BEGINNINGS)
+    return name in _NEEDED or name.startswith(_NEEDED_PREFIXES)
 
 
 def _is_index(name: str) -> bool:
@@ -133,5 +151,6 @@ def _is_index(name: str) -> bool:
 
 
 def _state(path: Path) -> tuple[int, int]:
+    """Returns size and time of a file; they differ if it has changed."""
     found = path.stat()
     return found.st_size, found.st_mtime_ns

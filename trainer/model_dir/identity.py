@@ -1,4 +1,4 @@
-"""`training.json`: the model, the training set and the options to which the checkpoints in a folder belong."""
+"""`training.json`: identifies the model, the training set and the options of the checkpoints in a folder."""
 
 import dataclasses
 import json
@@ -20,13 +20,19 @@ _TRAINING = ("batch_size", "learning_rate", "dropout", "seed", "class_weights", 
 def write_identity(
     model_dir: ModelDir, settings: Settings, training: ImageSet, statistics: Statistics, precision: str
 ) -> list[str]:
-    """Makes sure that the checkpoints in a folder, if any, are of this model, or makes the folder this model's.
+    """Checks that the checkpoints in a folder, if any, are of this model, and writes `training.json`.
+
+    Args:
+        training: the training set.
+        statistics: of the training set.
+        precision: "float32" or "bfloat16".
 
     Returns:
-        What is now done otherwise than before, e.g. "learning_rate 0.001 -> 0.0005"; allowed, but for a person to know.
+        The changed options, e.g. "learning_rate 0.001 -> 0.0005". They are allowed, and the caller reports them.
 
     Raises:
-        InputError: the folder holds another model's checkpoints. Nothing in it was touched.
+        InputError: the folder contains checkpoints of another model. No file was changed.
+        RunFailed: `training.json` cannot be written.
     """
     values = dataclasses.asdict(settings) | {"precision": precision}
     identity: dict[str, Any] = {
@@ -43,7 +49,7 @@ def write_identity(
         before = found["training"]
         changes = [f"{n} {before.get(n)} -> {now}" for n, now in identity["training"].items() if before.get(n) != now]
     elif found is not None or (model_dir.local / CHECKPOINT_INDEX).exists() or files.steps_in(model_dir.local):
-        raise InputError(f"{model_dir.path}: holds a checkpoint of another program; choose another --model_dir")
+        raise InputError(f"{model_dir.path}: contains a checkpoint of another program; choose another --model_dir")
     else:
         changes = []
     with atomic_replace(path) as unfinished:
@@ -52,7 +58,14 @@ def write_identity(
 
 
 def _read(path: Path, model_dir: ModelDir) -> dict | None:
-    """What the table of a run holds; without "format" where another program wrote it."""
+    """Reads `training.json`.
+
+    Returns:
+        Its content; None if there is no such file; {} if it has another format.
+
+    Raises:
+        InputError: it cannot be read, or it is damaged.
+    """
     if not path.exists():
         return None
     try:
@@ -64,19 +77,26 @@ def _read(path: Path, model_dir: ModelDir) -> dict | None:
         found["training_set"]["images"] + 0
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
-            f"{model_dir.path}/{path.name}: is not what a trainer writes; choose another --model_dir"
+            f"{model_dir.path}/{path.name}: is damaged, or was not written by a trainer; choose another --model_dir"
         ) from error
     return found
 
 
 def _compare(found: dict, identity: dict, path: str) -> None:
+    """Compares the content of `training.json` with this model.
+
+    Raises:
+        InputError: the architecture, the training set or the normalization differ.
+    """
     for name, now in identity["architecture"].items():
         before = found["architecture"].get(name)
         if before != now:
-            raise InputError(f"{path}: holds a model of {name} {before}, not {now}; choose another --model_dir")
+            raise InputError(
+                f"{path}: contains a model with {name} {before}, but this one has {now}; choose another --model_dir"
+            )
     for name in ("training_set", "normalization"):
         if found[name] != identity[name]:
             raise InputError(
-                f"{path}: holds a model trained on {found['training_set']['images']:,} other images "
-                f"than these {identity['training_set']['images']:,}; choose another --model_dir"
+                f"{path}: contains a model trained on {found['training_set']['images']:,} other images, not on these "
+                f"{identity['training_set']['images']:,}; choose another --model_dir"
             )

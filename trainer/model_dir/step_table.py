@@ -1,4 +1,4 @@
-"""Tables of a row a step, which go on where a run does: `history.csv` and `speed.csv`."""
+"""CSV tables whose first column is the step, continued by a resumed run: `history.csv` and `speed.csv`."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -9,14 +9,18 @@ from trainer.model_dir.writing import atomic_replace, write_errors
 
 
 class StepTable:
-    """Appends to a CSV whose first column is the step; rows after the step that a run goes on from are cut off first.
+    """Appends rows to a CSV file. First deletes rows of an earlier run after the step from which this run continues.
 
-    So that a table without times in it is the same, whether a run was killed on the way or not. A last row without its
-    end of line is half of one, whatever step its digits seem to say.
+    So a table without times has the same bytes, whether or not a run was interrupted. A last row without a line end is
+    deleted, too: it was cut short, and its step may be the beginning of a longer number.
+
+    Args:
+        columns: the header; the first column is the step.
+        step: the step from which the run continues.
 
     Raises:
-        InputError: the system does not let it be read.
-        RunFailed: the disk does not take it.
+        InputError: the file cannot be read.
+        RunFailed: it cannot be written.
     """
 
     def __init__(self, path: Path, columns: Sequence[str], step: int):
@@ -27,6 +31,11 @@ class StepTable:
             unfinished.write_bytes(b"".join((",".join(columns).encode() + b"\n", *kept)))
         self._path = path
 
-    def add(self, rows: Iterable[Sequence[str]]) -> None:
+    def append_rows(self, rows: Iterable[Sequence[str]]) -> None:
+        """Appends rows to the file.
+
+        Raises:
+            RunFailed: it cannot be written.
+        """
         with write_errors(self._path), self._path.open("a", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows(rows)

@@ -1,4 +1,4 @@
-"""Files of a model that are whole or not there, and what is said when a disk does not take them."""
+"""Writes files of a model atomically, and converts the errors of a failed write to messages."""
 
 import errno
 import os
@@ -14,49 +14,53 @@ from preprocess.runtime.errors import RunFailed
 from trainer.model_dir.folder import UNFINISHED
 
 _FULL = {os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)}
-_CAUSES = sorted(map(os.strerror, errno.errorcode), key=len, reverse=True)  # "... exists" is part of nothing longer
-_PLACE = re.compile(r"\{\{.*?\}\} ?")  # where in a graph an error came up
+_CAUSES = sorted(map(os.strerror, errno.errorcode), key=len, reverse=True)  # longest first: some contain others
+_PLACE = re.compile(r"\{\{.*?\}\} ?")  # the node of a TensorFlow graph, in an error message
 
 
 @contextmanager
 def write_errors(path: Path) -> Iterator[None]:
-    """Says in a line that a file could not be written, whoever wrote it.
+    """Converts OSError, and OpError of TensorFlow, to RunFailed.
+
+    Args:
+        path: the file or folder that is written, for the message.
 
     Raises:
-        RunFailed: the disk says no, to Python or to TensorFlow.
+        RunFailed: an OSError or OpError was raised within the context.
     """
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
         found = _cause(error)
-        then = "make room" if found in _FULL else "see to it"
+        then = "free disk space" if found in _FULL else "correct this"
         raise RunFailed(
-            f"{path}: cannot be written ({found}); {then} and run the same command, which goes on from the last "
+            f"{path}: cannot be written ({found}); {then} and run the same command: it continues from the last "
             f"checkpoint"
         ) from error
 
 
 def first_line(error: Exception) -> str:
-    """What an error has to say, without where in a graph it came up."""
+    """Returns the first line of an error's message, without the node and operation of the TensorFlow graph."""
     lines = _PLACE.sub("", str(error)).strip().splitlines() or [type(error).__name__]
     return lines[0].partition(" [Op:")[0]
 
 
 def _cause(error: Exception) -> str:
-    """The system's own words: TensorFlow puts them behind a path, HDF5 inside a sentence."""
+    """Returns the message of the system: TensorFlow writes it after a path, HDF5 inside a sentence."""
     if isinstance(error, OSError) and error.strerror in _CAUSES:
         return error.strerror
-    return next((words for words in _CAUSES if words in str(error)), first_line(error))
+    return next((text for text in _CAUSES if text in str(error)), first_line(error))
 
 
 @contextmanager
 def atomic_replace(target: Path) -> Iterator[Path]:
-    """A place to write a file or folder to, which takes the target's name once it is whole.
+    """Yields a temporary path for a file or folder, and renames it to the target when the context is left.
 
-    The place ends as the target does, as some writers go by that.
+    The temporary name ends with the name of the target, because some writers choose the format by the suffix. After an
+    exception, the temporary file or folder is deleted.
 
     Raises:
-        RunFailed: it cannot be written; nothing of it is left.
+        RunFailed: it cannot be written.
     """
     unfinished = target.with_name(f"{UNFINISHED}{target.name}")
     with write_errors(target):
@@ -64,7 +68,7 @@ def atomic_replace(target: Path) -> Iterator[Path]:
         try:
             yield unfinished
             if unfinished.is_dir():
-                remove(target)  # a folder cannot be replaced in one go
+                remove(target)  # os.replace cannot replace a folder that has files
             os.replace(unfinished, target)
         finally:
             remove(unfinished)

@@ -1,4 +1,4 @@
-"""The network and its optimizer.
+"""The network of the tutorial and its optimizer.
 
 May import: `trainer.data`.
 """

@@ -1,7 +1,7 @@
-"""The tutorial's six-layer network, the same for both trainers.
+"""The six-layer network of the tutorial, used by both trainers.
 
 (N, H, W, 1) raw pixels, 0 to 65535
-  -> normalized by the training set's mean and variance
+  -> normalized with the mean and variance of the training set
   -> conv 5x5x32 -> max-pool 2 -> conv 5x5x64 -> max-pool 2 -> dense 1024 -> dropout -> (N, categories) logits
 """
 
@@ -11,9 +11,10 @@ import tensorflow as tf
 from trainer.data.image_set import Statistics
 
 UNITS = 1024
-"""Of the dense layer, and so the width of a dropout mask."""
+"""Units of the dense layer; also the width of a dropout mask."""
 
 HIDDEN, LOGITS = "hidden", "logits"
+"""Names of the dense layer and of the last layer."""
 
 
 def build_model(
@@ -25,17 +26,20 @@ def build_model(
     seed: int,
     precision: str,
 ) -> keras.Model:
-    """Builds the network with weights that are a function of the seed.
+    """Builds the network. Its initial weights depend on the seed only.
 
     Args:
         size: (height, width) of the images.
-        statistics: of the training set; they become constants, so that whoever serves the model need not know them.
-        dropout: the share of the dense layer's units that training leaves out.
+        channels: of the images.
+        categories: number of density categories.
+        statistics: of the training set; stored in the model as constants, so the model takes raw pixels.
+        dropout: the share of the dense layer's units that are dropped in training.
+        seed: of the initial weights; layer i has the seed 4 * seed + i.
         precision: "float32", or "bfloat16" for the arithmetic between the normalization and the logits.
 
     Returns:
-        A model from (N, H, W, channels) float32 to (N, categories) float32 logits. Its dropout layer states the
-        architecture; `training` applies masks of its own in its place, see `keep_mask`.
+        A model from (N, H, W, channels) float32 to (N, categories) float32 logits. Its dropout layer only
+        documents the architecture: `loop.training` applies the masks of `keep_mask` instead.
     """
     policy = keras.DTypePolicy("mixed_bfloat16" if precision == "bfloat16" else "float32")
     layers = keras.layers
@@ -63,18 +67,19 @@ def build_model(
 
 
 def keep_mask(seed: int, positions: tf.Tensor, batch_size: int, dropout: float) -> tf.Tensor:
-    """What dropout leaves of the dense layer: a function of the seed, the step and the row, on any number of devices.
+    """Returns the dropout mask of the dense layer. It depends on the seed, the step and the row in the batch only.
 
-    Keras's own layer draws the same mask on every replica, another one under XLA, and keeps state that no checkpoint
-    holds.
+    So it is the same on any number of devices. Keras's dropout layer draws the same mask on every replica and another
+    mask under XLA, and it has state that no checkpoint contains.
 
     Args:
-        positions: (b,) int64, places in the endless stream of training images; all of one step.
-        batch_size: images a step, over all replicas.
-        dropout: the share left out; it is cut to a multiple of 2^-32.
+        seed: of the mask.
+        positions: (b,) int64, positions in the stream of training images; all of one step.
+        batch_size: images in a step, over all replicas.
+        dropout: the share of dropped units; rounded down to a multiple of 2^-32.
 
     Returns:
-        (b, UNITS) float32: 0 where a unit is left out, else 1 / (1 - dropout).
+        (b, UNITS) float32: 0 for a dropped unit, otherwise 1 / (1 - dropout).
     """
     step, rows = positions[0] // batch_size, positions % batch_size
     drawn = tf.random.stateless_uniform(

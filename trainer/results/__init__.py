@@ -1,4 +1,4 @@
-"""What comes out of a training: predictions, metrics, pictures and exports.
+"""The results of a training: predictions, metrics, pictures and exported models.
 
 May import: `preprocess.contract`, `preprocess.runtime` and the other packages of `trainer`.
 """

@@ -1,4 +1,4 @@
-"""What a model says of every image of a set, each exactly once, and how right it is."""
+"""Predicts the density category of every image of a set, each exactly once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from trainer.runtime.devices import Devices
 
 @dataclass(frozen=True)
 class Predictions:
-    """The outputs of a model for N images, in their order.
+    """The outputs of a model for N images, in the order of the set.
 
     Attributes:
         logits, probabilities: (N, categories) float32.
@@ -26,20 +26,21 @@ class Predictions:
 
     @property
     def labels(self) -> np.ndarray:
-        """(N,) int64, the most probable label; of equals the first."""
+        """(N,) int64, the most probable label; the lowest of several with equal logits."""
         return self.logits.argmax(axis=1)
 
 
 def predict(
     model: keras.Model, images: ImageSet, batch_size: int, devices: Devices, log: Log, check_stop: Callable[[], None]
 ) -> Predictions:
-    """Asks the model about every image.
+    """Predicts every image of a set.
 
-    The last batch is filled up to the full size, so that all shapes are static, and what comes of the filling is
-    dropped by its position: exact for any batch size and number of replicas.
+    The last batch is padded to the full size, so all shapes are static, and the outputs of the padding are dropped by
+    their position. So every image is predicted exactly once, for any batch size and number of replicas.
 
     Args:
-        check_stop: called between batches; it may raise.
+        batch_size: images in a step, over all replicas; a multiple of the number of replicas.
+        check_stop: called after each batch; its exceptions are passed on.
     """
 
     def infer(pixels: tf.Tensor) -> tf.Tensor:
@@ -48,13 +49,13 @@ def predict(
     if devices.compiled:
         infer = tf.function(infer, jit_compile=True)
 
-    def ask(pixels: tf.Tensor, labels: tf.Tensor, positions: tf.Tensor):
+    def infer_with_positions(pixels: tf.Tensor, labels: tf.Tensor, positions: tf.Tensor):
         del labels
         return infer(pixels), positions
 
     @tf.function(autograph=False)
     def step(batch):
-        return devices.strategy.run(ask, args=batch)
+        return devices.strategy.run(infer_with_positions, args=batch)
 
     batches = devices.strategy.distribute_datasets_from_function(
         lambda context: evaluation_batches(images, batch_size, context)
@@ -62,7 +63,7 @@ def predict(
     logits = np.full((len(images), images.categories), np.nan, np.float32)
     for batch in log.track(batches, -(-len(images) // batch_size), "evaluating"):
         found, positions = (devices.strategy.gather(values, axis=0).numpy() for values in step(batch))
-        real = positions < len(images)
-        logits[positions[real]] = found[real]
+        is_image = positions < len(images)  # the others are padding
+        logits[positions[is_image]] = found[is_image]
         check_stop()
     return Predictions(logits, tf.nn.softmax(logits).numpy())

@@ -1,4 +1,4 @@
-"""The trained model for others: a Keras file and a SavedModel, which need nothing of this project."""
+"""Exports the trained model as a Keras file and as a SavedModel. Loading them does not require this project."""
 
 from collections.abc import Callable
 
@@ -14,15 +14,16 @@ def export(
 ) -> None:
     """Writes `model.keras` and `export/`.
 
-    The signature of the SavedModel is that of the tutorial's predictions: from `pixels`, (N, H, W, 1) float32, raw
-    values from 0 to 65535, to `classes`, (N,) int64, the label, and `probabilities`, (N, categories) float32.
+    The signature of the SavedModel has the names of the tutorial's predictions. Its input is `pixels`, (N, H, W, 1)
+    float32, raw values from 0 to 65535. Its outputs are `classes`, (N,) int64, the labels, and `probabilities`,
+    (N, categories) float32.
 
     Args:
-        strategy: in whose scope the model was made.
-        check_stop: called between the two and after them; it may raise.
+        strategy: the strategy in whose scope the model was created.
+        check_stop: called after each of the two is written; its exceptions are passed on.
 
     Raises:
-        RunFailed: the disk does not take them.
+        RunFailed: they cannot be written.
     """
     plain = model if strategy is tf.distribute.get_strategy() else _with_plain_variables(model)
     with atomic_replace(model_dir.local / KERAS_FILE) as path:
@@ -42,8 +43,8 @@ def export(
 
 
 def _with_plain_variables(model: keras.Model) -> keras.Model:
-    """A copy, with one variable for each that a strategy has spread over its replicas."""
+    """Returns a copy of a model with one plain variable for each variable that is distributed over replicas."""
     plain = keras.Model.from_config(model.get_config())
     for own, trained in zip(plain.variables, model.variables, strict=True):
-        own.assign(trained)  # within TensorFlow: through NumPy, as `set_weights` has it, it took a second
+        own.assign(trained)  # stays within TensorFlow; `set_weights` copies through NumPy, which took a second
     return plain

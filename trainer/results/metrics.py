@@ -1,8 +1,8 @@
-"""How right a classifier of density categories is, with 95 % intervals.
+"""Computes metrics of a density classifier, with 95 % intervals.
 
-The scores are scikit-learn's. The intervals are percentiles of a bootstrap that draws patients, not images, where the
-images' names tell their patients: the two views of a breast resemble each other, and counting them as two independent
-images would make the intervals too narrow.
+The metrics are computed with scikit-learn. The intervals are percentiles of a bootstrap. It resamples patients if the
+patient of every image is known from its name, and images otherwise. The two views of a breast resemble each other, so
+treating them as independent images would make the intervals too narrow.
 """
 
 import math
@@ -14,13 +14,13 @@ from sklearn import metrics
 
 from preprocess.contract import schema
 
-DRAWS = 10_000
-INTERVAL = (2.5, 97.5)  # percent
+DRAWS = 10_000  # samples of the bootstrap
+INTERVAL = (2.5, 97.5)  # percentiles
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its 95 % interval; None where it is not defined."""
+    """A metric and the bounds of its 95 % interval; None if undefined."""
 
     value: float | None
     low: float | None
@@ -29,19 +29,21 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Metrics:
-    """How right a model is on N images.
+    """Metrics of a model on N images.
 
     Attributes:
         images: N.
-        accuracy: the share of images whose most probable category is right.
-        kappa: Cohen's, with quadratic weights (Cohen 1968); undefined if there is only one category.
+        accuracy: the share of images whose most probable category is the true one.
+        kappa: Cohen's kappa with quadratic weights (Cohen 1968); undefined if all true and predicted categories are
+            the same.
         loss: mean cross-entropy in nats, without class weights.
-        auc: the mean over the categories of the area under the one-versus-rest ROC curve; undefined if a category has
-            no image.
-        auc_by_category, recall: one value a category, None where it has no image.
-        confusion: rows are true categories, columns predicted ones.
-        majority_category, majority_accuracy: the best constant guess, and the share of images it would get right.
-        resampled: what the bootstrap draws, "patients" or "images".
+        auc: the mean over the categories of `auc_by_category`; undefined if one of them is.
+        auc_by_category: area under the one-versus-rest ROC curve of each category; None if no image or every image has
+            this category.
+        recall: of each category; None if no image has this category.
+        confusion: K x K image counts; rows are true categories, columns predicted ones.
+        majority_category, majority_accuracy: the most frequent category, and the accuracy of always predicting it.
+        resampled: what the bootstrap resamples, "patients" or "images".
     """
 
     images: int
@@ -57,18 +59,19 @@ class Metrics:
     resampled: str
 
     def as_dict(self) -> dict:
+        """Returns the content of `metrics.json`, without step, precision and seed."""
         return asdict(self)
 
 
 def compute_metrics(
     labels: np.ndarray, logits: np.ndarray, probabilities: np.ndarray, names: Sequence[str], seed: int = 0
 ) -> Metrics:
-    """Scores predictions.
+    """Computes the metrics of N predictions.
 
     Args:
-        labels: (N,) true labels, 0 to K - 1.
-        logits, probabilities: (N, K).
-        names: N image names, "" where unknown.
+        labels: (N,) integers, the true labels, 0 to K - 1.
+        logits, probabilities: (N, K) floats.
+        names: N names of images; "" if unknown.
         seed: of the bootstrap.
     """
     categories = logits.shape[1]
@@ -94,7 +97,14 @@ def compute_metrics(
 
 
 def quadratic_kappa(confusions: np.ndarray) -> np.ndarray:
-    """(..., K, K) confusion matrices -> (...) quadratic weighted kappas, NaN where one category is all there is."""
+    """Computes quadratic weighted kappas from confusion matrices.
+
+    Args:
+        confusions: (..., K, K) counts; rows are true categories.
+
+    Returns:
+        (...) float64; NaN for a matrix whose images all have the same true and predicted category.
+    """
     categories = confusions.shape[-1]
     distance = np.subtract.outer(np.arange(categories), np.arange(categories)) ** 2
     expected = confusions.sum(axis=-1)[..., :, None] * confusions.sum(axis=-2)[..., None, :]
@@ -104,7 +114,7 @@ def quadratic_kappa(confusions: np.ndarray) -> np.ndarray:
 
 
 def format_metrics(found: Metrics) -> str:
-    """The short table that a run prints."""
+    """Formats the metrics as the table that a run prints."""
     rows = [
         _row("accuracy", found.accuracy),
         _row("quadratic weighted kappa", found.kappa),
@@ -123,7 +133,14 @@ def format_metrics(found: Metrics) -> str:
 def _bootstrap(
     labels: np.ndarray, predicted: np.ndarray, clusters: np.ndarray, categories: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(DRAWS,) accuracies and kappas of resampled clusters; a draw weighs each cluster by how often it came."""
+    """Draws clusters with replacement; returns the accuracies and kappas of the draws, each (DRAWS,) float64.
+
+    In a draw, the images of a cluster are weighted by the number of times that the cluster was drawn.
+
+    Args:
+        labels, predicted: (N,) integers.
+        clusters: (N,) integers, the cluster of each image, numbered from 0.
+    """
     number = clusters.max() + 1
     cells = np.zeros((number, categories * categories))
     np.add.at(cells, (clusters, labels * categories + predicted), 1)
@@ -134,7 +151,7 @@ def _bootstrap(
 
 
 def _clusters(names: Sequence[str]) -> tuple[np.ndarray, str]:
-    """(N,) the number of each image's cluster, and what a cluster is."""
+    """Returns (N,) integers, the cluster of each image, and "patients" or "images": what a cluster is."""
     patients = [schema.patient_in(name) or "" for name in names]
     if "" in patients:
         return np.arange(len(names)), "images"
@@ -142,30 +159,34 @@ def _clusters(names: Sequence[str]) -> tuple[np.ndarray, str]:
 
 
 def _kappa(labels: np.ndarray, predicted: np.ndarray, categories: int) -> float:
+    """Computes the quadratic weighted kappa; NaN if undefined."""
     if len(np.union1d(labels, predicted)) < 2:
         return math.nan
     return metrics.cohen_kappa_score(labels, predicted, labels=range(categories), weights="quadratic")
 
 
 def _auc(is_category: np.ndarray, probability: np.ndarray) -> float | None:
+    """Computes the area under the ROC curve of one category versus the rest; None if undefined."""
     if is_category.all() or not is_category.any():
         return None
     return float(metrics.roc_auc_score(is_category, probability))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    """The mean, undefined if a value is."""
+    """Returns the mean; None if a value is None."""
     defined = [value for value in values if value is not None]
     return float(np.mean(defined)) if len(defined) == len(values) else None
 
 
 def _cross_entropy(labels: np.ndarray, logits: np.ndarray) -> float:
+    """Computes the mean cross-entropy in nats; the largest logit is subtracted to avoid an overflow."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_sums = np.log(np.exp(shifted).sum(axis=1))
     return float(np.mean(log_sums - shifted[np.arange(len(labels)), labels]))
 
 
 def _estimate(value: float, draws: np.ndarray) -> Estimate:
+    """Combines a metric with the percentiles of its bootstrap draws; NaN means undefined."""
     defined = draws[~np.isnan(draws)]
     if math.isnan(value) or not len(defined):
         return Estimate(None, None, None)

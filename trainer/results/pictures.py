@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: the confusion matrix, and some images with what the model says of them."""
+"""Draws the pictures of an evaluation: the confusion matrix, and some images with their predicted categories."""
 
 import io
 from collections.abc import Sequence
@@ -9,15 +9,15 @@ from sklearn.metrics import ConfusionMatrixDisplay
 
 from trainer.data.image_set import ImageSet
 
-SHOWN = 16
+SHOWN = 16  # images in a picture
 _COLUMNS = 8
 _DPI = 100
 _MARGINS = (40, 8)
-"""Pixels above an image, for two lines of text, and beside it."""
+"""Margin above an image, for two lines of text, and margin beside it, in pixels."""
 
 
 def draw_confusion(confusion: Sequence[Sequence[int]]) -> bytes:
-    """A K x K confusion matrix as a PNG; rows are true categories."""
+    """Returns a PNG of a K x K confusion matrix, whose rows are the true categories."""
     figure = Figure(figsize=(4.5, 4), layout="constrained")
     names = [str(category) for category in range(1, len(confusion) + 1)]
     axes = figure.add_subplot()
@@ -27,7 +27,13 @@ def draw_confusion(confusion: Sequence[Sequence[int]]) -> bytes:
 
 
 def draw_images(images: ImageSet, probabilities: np.ndarray) -> bytes:
-    """Images spread evenly over the set, pixel for pixel, each below its true and its predicted density, as a PNG."""
+    """Returns a PNG of up to 16 images, evenly spaced in the set, below their true and predicted categories.
+
+    The images are shown at their original size.
+
+    Args:
+        probabilities: (N, categories) floats.
+    """
     chosen = np.unique(np.linspace(0, len(images) - 1, SHOWN).astype(int))
     height, width = (side + margin for side, margin in zip(images.pixels.shape[1:3], _MARGINS, strict=True))
     rows = -(-len(chosen) // _COLUMNS)

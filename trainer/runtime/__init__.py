@@ -1,4 +1,4 @@
-"""What the training runs on: devices and strategies, the start of TensorFlow, signals.
+"""Devices and distribution strategies, the import of TensorFlow, and signals.
 
 May import: `preprocess.runtime`, `trainer.options`.
 """

@@ -1,4 +1,4 @@
-"""What the step runs on: which strategy, whether XLA compiles it, in which precision."""
+"""Finds the devices of a training: TPU, workers, GPUs or CPU, with the distribution strategy and precision for them."""
 
 import json
 import os
@@ -13,24 +13,25 @@ import tensorflow as tf
 from preprocess.runtime.errors import InputError
 from trainer.options import AUTO, BFLOAT16, FLOAT32
 
-_AMPERE = (8, 0)  # the first compute capability of NVIDIA's with bfloat16
-_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
-_TPU_SECONDS = 10
-_TPU_FILES = ("/dev/accel0", "/dev/vfio/0")  # what a TPU VM has
+_AMPERE = (8, 0)  # the lowest compute capability of NVIDIA GPUs with bfloat16
+_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}  # of /proc/cpuinfo
+_TPU_SECONDS = 10  # limit for connecting to a TPU
+_TPU_FILES = ("/dev/accel0", "/dev/vfio/0")  # device files of a TPU VM
 
 
 @dataclass(frozen=True)
 class Devices:
-    """Where a model is trained.
+    """The devices on which a model is trained.
 
     Attributes:
         strategy: runs the step on every replica.
-        description: for a person, e.g. "one CPU".
+        description: for messages, e.g. "one CPU (2 cores)".
         has_bfloat16: whether the hardware computes in bfloat16.
-        compiled: whether the loss and its gradient go through XLA by themselves. A TPU compiles the whole step anyway.
-        max_over_workers: the max_over_workers of the numbers that all workers name; all of them must ask, at the same
-            point of their work.
-        is_chief: whether this process writes the model; of several workers one does.
+        compiled: whether the loss and its gradient are compiled by XLA explicitly. Not needed on a TPU, which compiles
+            the whole step anyway.
+        max_over_workers: returns the largest of the numbers that the workers pass. A collective operation: all workers
+            must call it at the same point of the run.
+        is_chief: whether this process writes the model; true for exactly one of several workers.
     """
 
     strategy: tf.distribute.Strategy
@@ -40,18 +41,18 @@ class Devices:
     max_over_workers: Callable[[float], float] = float
     is_chief: bool = True
 
-    def precision(self, wanted: str) -> str:
-        """What "auto" means here; any other wish is granted."""
+    def resolve_precision(self, wanted: str) -> str:
+        """Returns the precision that "auto" selects on these devices; returns any other value unchanged."""
         if wanted == AUTO:
             return BFLOAT16 if self.has_bfloat16 else FLOAT32
         return wanted
 
 
 def find_gpus() -> Devices:
-    """The workers that TF_CONFIG names, else this machine's GPUs, else its CPU.
+    """Returns the workers of TF_CONFIG, if there are at least two; otherwise this machine's GPUs; otherwise its CPU.
 
     Raises:
-        InputError: TF_CONFIG cannot be understood.
+        InputError: TF_CONFIG is invalid.
     """
     workers, is_chief = _read_tf_config(os.environ.get("TF_CONFIG", ""))
     gpus = tf.config.list_physical_devices("GPU") if workers < 2 else []
@@ -70,16 +71,23 @@ def find_gpus() -> Devices:
 
 
 def find_cpu() -> Devices:
-    """The CPU of this machine, without a strategy: a OneDeviceStrategy was 13 % slower here, with the same losses."""
+    """Returns the CPU of this machine, with TensorFlow's default strategy.
+
+    Training with a OneDeviceStrategy was measured to be 13 % slower, with the same losses.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return Devices(tf.distribute.get_strategy(), f"one CPU ({cores} cores)", cpu_has_bfloat16())
 
 
 def find_tpu(name: str, zone: str, project: str) -> Devices | None:
-    """The TPU that is named, or else the one that the environment tells of; None where there is none.
+    """Returns the TPU with this name, or else the one in TPU_NAME, or else that of a TPU VM; None if there is none.
+
+    Args:
+        name: name or address of the TPU, "local" on a TPU VM; "" for the TPU of the environment.
+        zone, project: of the TPU; may be "".
 
     Raises:
-        InputError: a TPU is named and cannot be reached.
+        InputError: the TPU cannot be reached or used.
     """
     found = name or os.environ.get("TPU_NAME") or ("local" if any(map(os.path.exists, _TPU_FILES)) else "")
     if not found:
@@ -94,31 +102,38 @@ def find_tpu(name: str, zone: str, project: str) -> Devices | None:
         tf.tpu.experimental.initialize_tpu_system(resolver)
         strategy = tf.distribute.TPUStrategy(resolver)
     except (tf.errors.OpError, ValueError, RuntimeError, ImportError, OSError) as error:
-        said = str(error).strip().splitlines() or [type(error).__name__]
+        lines = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(
-            f"TPU {found!r} cannot be used: {said[0]}; check --tpu, --tpu_zone and --gcp_project"
+            f"TPU {found!r} cannot be used: {lines[0]}; check --tpu, --tpu_zone and --gcp_project"
         ) from error
     return Devices(strategy, f"TPU {found!r}, {strategy.num_replicas_in_sync} cores", has_bfloat16=True)
 
 
 def rehearse_tpu(replicas: int) -> Devices:
-    """The CPU as so many logical devices, the step compiled by XLA: what a TPU asks of a program, but not its speed.
+    """Returns the CPU divided into logical devices, with the step compiled by XLA.
+
+    This tests whether a program meets the requirements of a TPU; it does not show the speed of a TPU.
+
+    Args:
+        replicas: number of logical devices.
 
     Raises:
-        InputError: TensorFlow runs already, with another number of devices.
+        InputError: TensorFlow is already initialized with another number of devices.
     """
     cpu = tf.config.list_physical_devices("CPU")[0]
     if len(tf.config.get_logical_device_configuration(cpu) or [None]) != replicas:
         try:
             tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * replicas)
         except RuntimeError as error:
-            raise InputError(f"TensorFlow runs already, not with {replicas} devices; start a new process") from error
+            raise InputError(
+                f"TensorFlow is already initialized, but not with {replicas} devices; start a new process"
+            ) from error
     strategy = tf.distribute.MirroredStrategy([f"CPU:{number}" for number in range(replicas)])
     return Devices(strategy, f"one CPU as {replicas} logical devices, XLA", cpu_has_bfloat16(), compiled=True)
 
 
 def cpu_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether this CPU multiplies bfloat16 (AVX512-BF16 or AMX), as Linux tells; elsewhere no."""
+    """Whether this CPU multiplies bfloat16 (AVX512-BF16 or AMX), according to /proc/cpuinfo; False on other systems."""
     try:
         flags = re.search(r"^flags\s*:(.*)$", cpuinfo.read_text(), re.MULTILINE)
     except OSError:
@@ -127,12 +142,18 @@ def cpu_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
 
 
 def _check_reachable(master: str) -> None:
-    """TensorFlow would wait for ever for a TPU that does not answer."""
+    """Connects to a TPU with a time limit, because TensorFlow waits forever for a TPU that does not answer.
+
+    Raises:
+        OSError, ValueError: the connection fails, or the address has no port.
+    """
     host, _, port = master.removeprefix("grpc://").rpartition(":")
     socket.create_connection((host, int(port)), timeout=_TPU_SECONDS).close()
 
 
 def _make_max_over_workers(strategy: tf.distribute.Strategy) -> Callable[[float], float]:
+    """Returns `Devices.max_over_workers` for a strategy with several workers."""
+
     @tf.function
     def gather(number: tf.Tensor) -> tf.Tensor:
         return strategy.gather(strategy.run(lambda: tf.reshape(number, [1])), axis=0)
@@ -149,7 +170,14 @@ def _gpus_have_bfloat16(gpus: list) -> bool:
 
 
 def _read_tf_config(text: str) -> tuple[int, bool]:
-    """How many workers TF_CONFIG names, and whether this is the chief: (1, True) without it."""
+    """Parses TF_CONFIG.
+
+    Returns:
+        The number of workers, and whether this process is the chief; (1, True) if the text is empty.
+
+    Raises:
+        InputError: it is invalid.
+    """
     if not text:
         return 1, True
     try:
@@ -160,7 +188,7 @@ def _read_tf_config(text: str) -> tuple[int, bool]:
             return 1, True
         task = config["task"]["type"], int(config["task"]["index"])
         if task not in workers:
-            raise ValueError(f"its task is {task[0]} {task[1]}, which is neither chief nor worker")
+            raise ValueError(f"its task is {task[0]} {task[1]}; expected a chief or worker of its cluster")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"TF_CONFIG cannot be understood ({error}); expected JSON with cluster and task") from error
+        raise InputError(f"TF_CONFIG is invalid ({error}); expected JSON with cluster and task") from error
     return len(workers), task == workers[0]

@@ -1,4 +1,7 @@
-"""SIGTERM and SIGINT as a question that a run asks itself between two calls of the loop; before it, as an end."""
+"""Handlers for SIGTERM and SIGINT: during training they are recorded and checked for between calls of the loop.
+
+Before training, SIGTERM ends the process at once.
+"""
 
 import os
 import signal
@@ -8,14 +11,19 @@ from typing import NoReturn
 
 from preprocess.runtime.errors import Stopped
 
-_HEEDED = (signal.SIGTERM, signal.SIGINT)
+_HANDLED = (signal.SIGTERM, signal.SIGINT)
 
 
 class Signals:
-    """As a context manager, takes note of signals instead of dying of them.
+    """A context manager that records SIGTERM and SIGINT, so the run can save a checkpoint before it ends.
+
+    A second SIGINT raises KeyboardInterrupt at once.
 
     Args:
-        max_over_workers: see `Devices.max_over_workers`: what one of several workers is told, all of them are.
+        max_over_workers: see `Devices.max_over_workers`; it passes a signal that one worker received to all workers.
+
+    Attributes:
+        received: the number of the last signal, 0 before the first.
     """
 
     def __init__(self, max_over_workers: Callable[[float], float]) -> None:
@@ -24,44 +32,47 @@ class Signals:
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> "Signals":
-        for number in _HEEDED:
-            self._before[number] = signal.signal(number, self._note)
+        for number in _HANDLED:
+            self._before[number] = signal.signal(number, self._record)
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 
-    def check(self) -> None:
-        """Raises `Stopped` if a signal came."""
+    def raise_if_signalled(self) -> None:
+        """Raises `Stopped` if a signal is recorded."""
         if self.received:
             raise Stopped(self.received)
 
-    def share(self) -> bool:
-        """Whether a signal came, to this worker or to another; all of them must ask."""
+    def any_worker_signalled(self) -> bool:
+        """Whether any worker has received a signal. Afterwards, the signal is recorded on all workers.
+
+        All workers must call it at the same point.
+        """
         self.received = int(self._max_over_workers(self.received))
         return bool(self.received)
 
-    def check_all(self) -> None:
-        """As `check`, of all workers, all of which must ask."""
-        self.share()
-        self.check()
+    def raise_if_any_worker_signalled(self) -> None:
+        """Raises `Stopped` if any worker has received a signal. All workers must call it at the same point."""
+        self.any_worker_signalled()
+        self.raise_if_signalled()
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _record(self, number: int, frame: FrameType | None) -> None:
         del frame
         if self.received == number == signal.SIGINT:
-            raise KeyboardInterrupt  # asked twice: at once
+            raise KeyboardInterrupt  # the second one ends the run at once
         self.received = number
 
 
 def exit_at_once(number: int, frame: FrameType | None) -> NoReturn:
-    """Handles SIGTERM before training begins: prints one line and exits at once, whatever other threads wait for.
+    """Handles SIGTERM before training starts: prints one line and exits at once, without waiting for other threads.
 
-    The default action of the system is no replacement: the first process of a container gets no signal without a
-    handler. Neither is an exception: a module that is being imported could catch it.
+    A handler is needed because the first process of a container receives no signal without one. The handler raises no
+    exception, because a module that is being imported could catch it.
     """
     del frame
     signal.signal(number, signal.SIG_IGN)  # a second signal must not print the line again
-    text = f"stopped by {signal.Signals(number).name} before any step was taken: the same command begins again\n"
+    text = f"stopped by {signal.Signals(number).name} before training started: run the same command again\n"
     os.write(2, text.encode())
     os._exit(128 + number)

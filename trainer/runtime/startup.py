@@ -1,4 +1,4 @@
-"""TensorFlow's slow and talkative start."""
+"""Imports TensorFlow faster and without its log messages."""
 
 import gc
 import os
@@ -8,12 +8,14 @@ _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow without its notes on the build, the CPU and GPUs that are not there.
+    """Imports TensorFlow and hides its messages about its build, the CPU and missing GPUs.
 
-    They are written before any log level counts, so that standard error is held back meanwhile. A user who sets
-    TF_CPP_MIN_LOG_LEVEL sees everything.
+    TensorFlow writes them before it applies a log level, so standard error is redirected to a temporary file during the
+    import, and shown only if the import fails. If TF_CPP_MIN_LOG_LEVEL is set, this function does nothing, and a later
+    import prints all messages of that level.
 
-    The collector of cyclic garbage would go through all that is imported again and again: a fifth of the time.
+    The garbage collector is disabled during the import: it would traverse all imported objects repeatedly, which takes
+    a fifth of the time.
     """
     if _LOG_LEVEL in os.environ:
         return

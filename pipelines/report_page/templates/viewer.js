@@ -1,5 +1,5 @@
 "use strict";
-// The larger view, the choice of a split, and the arrow keys. Without this script the page is whole but for these.
+// The larger view, the choice of a split, and the arrow keys. The rest of the page works without this script.
 const rows = JSON.parse(document.getElementById("rows").textContent);
 const viewer = document.getElementById("viewer");
 const picture = viewer.querySelector("img");
@@ -42,7 +42,7 @@ viewer.addEventListener("keydown", (event) => {
 });
 viewer.addEventListener("close", () => focus(open));
 
-// One stop of the Tab key a group: thousands of them would shut a keyboard's user in.
+// The Tab key reaches one thumbnail of each group; otherwise keyboard users would have to pass thousands of them.
 function focus(thumb) {
   for (const other of group(thumb)) other.tabIndex = other === thumb ? 0 : -1;
   thumb.focus();

@@ -1,4 +1,4 @@
-"""Compressed DICOM films: decoded whole at the first rows that are asked for, RLE by Pillow, all else by pydicom.
+"""Compressed DICOM films. RLE is decoded by Pillow, all other transfer syntaxes by pydicom and its plugins.
 
 Standard: DICOM PS3.5 (2024), A.4 (encapsulation), G (RLE).
 """
@@ -19,23 +19,31 @@ from preprocess.images.dicom.pixel_format import PixelFormat, read_pixel_format
 from preprocess.images.pixels import BROKEN_FILE
 from preprocess.runtime.errors import RejectedFilm
 
-_RLE_LARGEST_RATIO = 64  # two bytes of a PackBits run make at most 128
+_RLE_LARGEST_RATIO = 64  # a PackBits run of two bytes codes at most 128 bytes
 
 
 def open_encapsulated(stream: BinaryIO, size: int, header: DicomHeader) -> "EncapsulatedFilm":
-    """Checks what can be checked of a compressed film without decoding it; as `dicom.open_dicom`."""
-    syntax = _known(header.syntax)
+    """Opens a compressed film, after all checks that are possible without decoding it.
+
+    Args:
+        stream: a seekable file.
+        size: of the file, in bytes.
+
+    Raises:
+        RejectedFilm: see `reader.open_dicom`; or no plugin for the transfer syntax is installed.
+    """
+    syntax = _known_syntax(header.syntax)
     _check_decoder(syntax)
     pixel_format = read_pixel_format(header.attributes)
     if syntax == RLELossless:
-        pixel_format.check_held(size - header.offset, -(-pixel_format.bytes // _RLE_LARGEST_RATIO))
+        pixel_format.check_length(size - header.offset, -(-pixel_format.bytes // _RLE_LARGEST_RATIO))
     else:
         _check_codestream(read_head(stream, header.offset), pixel_format)
     return EncapsulatedFilm(stream, pixel_format, header.offset, syntax)
 
 
 class EncapsulatedFilm:
-    """A compressed film, see `pixels.FilmImage`."""
+    """A compressed film, see `pixels.FilmImage`. The first call of `read_rows` decodes the whole film."""
 
     is_native = False
 
@@ -56,15 +64,19 @@ class EncapsulatedFilm:
         return self._format.pixels(samples)
 
     def _rows_of(self, plane: Image.Image, start: int, stop: int) -> np.ndarray:
-        """Rows start:stop of a plane that is one long row, as (stop - start, W) uint8; of a part, a copy is small."""
-        part = plane.crop((start * self.width, 0, stop * self.width, 1))
+        """Returns the rows start:stop of a byte plane as (stop - start, W) uint8.
+
+        Args:
+            plane: the H * W bytes in one row, see `_unpack`.
+        """
+        part = plane.crop((start * self.width, 0, stop * self.width, 1))  # np.asarray makes copies; these are small
         return np.asarray(part).reshape(stop - start, self.width)
 
     def _decode_rle(self) -> list[Image.Image]:
-        """The byte planes of an RLE frame, most significant first, each H * W bytes in one row.
+        """Decodes an RLE frame to its byte planes, the most significant first, each with H * W bytes in one row.
 
-        DICOM's RLE is PackBits, which Pillow decodes in C: some six times faster than pydicom does in Python, and in
-        twice the pixels' bytes instead of three to four.
+        DICOM's RLE is PackBits, which Pillow decodes in C. This is about six times as fast as pydicom, which decodes it
+        in Python, and needs twice the bytes of the pixels instead of three to four times.
         """
         try:
             self._stream.seek(self._offset)
@@ -75,75 +87,98 @@ class EncapsulatedFilm:
             planes: list[Image.Image] = []
             for begin in reversed(offsets[:count]):
                 planes.insert(0, _unpack(memoryview(frame)[begin:], self.height * self.width))
-                frame = frame[:begin]  # so that what is unpacked is not kept as well
+                frame = frame[:begin]  # frees the memory of the segment that was unpacked
             return planes
         except (*BROKEN_FILE, StopIteration) as error:
             raise RejectedFilm("pixels", f"its RLE pixel data cannot be decoded ({type(error).__name__})") from error
 
     def _decode_by_plugin(self) -> np.ndarray:
-        """(H, W) uint8 or uint16, by pydicom and the plugins that are installed."""
+        """Decodes a frame with pydicom and the installed plugins to (H, W) uint8 or uint16 samples."""
         try:
             self._stream.seek(self._offset)
-            whole = is_complete(next(generate_frames(self._stream, number_of_frames=1)))
-            if not whole:
-                raise RejectedFilm("pixels", f"its {self._syntax.name} pixel data are cut short or have parts missing")
+            if not is_complete(next(generate_frames(self._stream, number_of_frames=1))):
+                raise RejectedFilm("pixels", f"its {self._syntax.name} pixel data are truncated or have parts missing")
             self._stream.seek(0)
             samples, _ = get_decoder(self._syntax).as_array(pydicom.dcmread(self._stream), index=0, raw=True)
         except (*BROKEN_FILE, StopIteration) as error:
             reason = f"its {self._syntax.name} pixel data cannot be decoded ({type(error).__name__})"
             raise RejectedFilm("pixels", reason) from error
         if samples.shape != (self.height, self.width) or samples.dtype.kind != "u":
-            raise RejectedFilm("pixels", f"decoded to {samples.shape} {samples.dtype}; expected the header's size")
+            raise RejectedFilm(
+                "pixels",
+                f"its pixel data decode to {samples.shape} {samples.dtype}; expected unsigned samples of the size in "
+                f"its header, {(self.height, self.width)}",
+            )
         return samples
 
 
-def _known(syntax: str) -> UID:
-    """A transfer syntax as pydicom names it; it would quote, in a warning, one that is no UID."""
+def _known_syntax(syntax: str) -> UID:
+    """Converts a transfer syntax that DICOM defines to a UID.
+
+    Others are rejected before, because pydicom would quote an invalid UID in a warning.
+    """
     if syntax not in AllTransferSyntaxes:
         raise RejectedFilm(
-            "header", "its transfer syntax is none that DICOM has; convert it to Explicit VR Little Endian"
+            "header", "DICOM does not define its transfer syntax; convert the file to Explicit VR Little Endian"
         )
     return UID(syntax)
 
 
 def _check_decoder(syntax: UID) -> None:
+    """Checks that pydicom has an installed decoder for a transfer syntax.
+
+    Raises:
+        RejectedFilm: it has none, or the pixel data are not encapsulated.
+    """
     try:
         decoder = get_decoder(syntax)
     except NotImplementedError as error:
-        raise RejectedFilm("header", f"transfer syntax {syntax} is not one that pydicom decodes") from error
+        raise RejectedFilm("header", f"transfer syntax {syntax} cannot be decoded by pydicom") from error
     if not syntax.is_encapsulated:
-        raise RejectedFilm("header", f"{syntax.name} is not read; convert it to Explicit VR Little Endian")
+        raise RejectedFilm("header", f"{syntax.name} is not supported; convert it to Explicit VR Little Endian")
     if not decoder.is_available:
-        wanted = " or ".join(line.split(" - ")[0] for line in decoder.missing_dependencies)
+        plugins = " or ".join(line.split(" - ")[0] for line in decoder.missing_dependencies)
         needs = "; ".join(decoder.missing_dependencies)
         raise RejectedFilm(
-            "header", f"{syntax.name} needs the pydicom plugin {wanted}, which is not installed ({needs})"
+            "header", f"{syntax.name} needs the pydicom plugin {plugins}, which is not installed ({needs})"
         )
 
 
 def _check_codestream(head: bytes, pixel_format: PixelFormat) -> None:
-    """Refuses a codestream of another size than the header's before any decoder allocates what it asks for."""
-    stated = codestream_size(head)
-    if stated is None:
+    """Checks the size in a codestream, before a decoder allocates memory for it.
+
+    Args:
+        head: the beginning of the codestream, see `read_head`.
+
+    Raises:
+        RejectedFilm: it differs from the size in the DICOM header, or is missing.
+    """
+    size = codestream_size(head)
+    if size is None:
         raise RejectedFilm("header", "its compressed pixel data do not begin with an image size")
-    height, width, components = stated
-    if stated != (pixel_format.height, pixel_format.width, 1):
+    height, width, components = size
+    if size != (pixel_format.height, pixel_format.width, 1):
         raise RejectedFilm(
             "header",
             f"its compressed pixel data are {height} x {width} pixels of {components} channels; "
-            f"its header says {pixel_format.height} x {pixel_format.width} of one",
+            f"its header specifies {pixel_format.height} x {pixel_format.width} of one channel",
         )
 
 
 def _unpack(segment: memoryview, length: int) -> Image.Image:
-    """A PackBits segment -> its bytes, as one long row: of a run that crosses rows, which the standard forbids and some
-    writers make, Pillow would drop what lies beyond, in silence.
+    """Unpacks a PackBits segment to an image of a single row.
+
+    Some writers make runs that continue in the next row, which the standard forbids. In an image of several rows,
+    Pillow would drop the part of a run beyond its row without an error.
+
+    Args:
+        length: number of unpacked bytes.
     """
     return Image.frombytes("L", (length, 1), segment, "packbits", "L")
 
 
 def _combine(planes: list[np.ndarray]) -> np.ndarray:
-    """Byte planes, most significant first, each (H, W) uint8 -> (H, W) uint8 or uint16 samples."""
+    """Combines one or two byte planes, the most significant first, each (n, W) uint8, to uint8 or uint16 samples."""
     if len(planes) == 1:
         return planes[0]
     return planes[0].astype(np.uint16) << 8 | planes[1]

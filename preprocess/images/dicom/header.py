@@ -1,10 +1,12 @@
-"""The nine elements of a DICOM header that a film is read by; everything else is passed over unseen.
+"""Reads the transfer syntax and nine elements of a DICOM header, and skips the rest by their lengths.
 
-Standard: DICOM PS3.5 (2024), 7.1 (elements), 7.5 (sequences), PS3.10, 7.1 (file meta information). A header may tell
-of a person. Elements that do not describe pixels are skipped by their length, so that nothing of them can reach a
-message, a warning or a log; the ones that do are quoted only where they say what the standard has a word for.
+Standard: DICOM PS3.5 (2024), 7.1 (elements), 7.5 (sequences), PS3.10, 7.1 (file meta information).
 
-A header of any depth is walked without recursion, and in a number of steps that is limited: a file made to keep its
+A header may contain personal data. The values of skipped elements are not parsed, so they cannot appear in a message, a
+warning or a log. The nine elements describe the pixel data. A message quotes their values only if they are numbers
+below 65536 or terms that the standard defines.
+
+Nested sequences are read without recursion, and the number of elements is limited: a file that is made to keep its
 reader busy is rejected within a second.
 """
 
@@ -17,8 +19,9 @@ from preprocess.runtime.errors import RejectedFilm
 Value = int | str | None
 
 MAX_ELEMENTS = 100_000
-"""A film's header has some 60."""
+"""The largest number of elements in a header; the header of a film has about 60."""
 UNDEFINED = 0xFFFFFFFF
+"""The length field of an element of undefined length, which ends at a delimiter (PS3.5, 7.1.1)."""
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 """The transfer syntaxes of uncompressed pixel data, little-endian; PS3.6, A."""
 
@@ -30,20 +33,22 @@ _NUMBERS = {
     0x00280101: "BitsStored", 0x00280102: "HighBit", 0x00280103: "PixelRepresentation",
 }  # fmt: skip
 _TEXTS = {0x00280004: "PhotometricInterpretation", 0x00280008: "NumberOfFrames"}
-_LONGEST_TEXT = 64  # what a UID, the longest of them, may have
+_LONGEST_TEXT = 64  # characters of a UID, the longest text that is read
 _LONG_LENGTH = frozenset(
     (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
-)  # PS3.5, table 7.1-1
+)  # VRs with a length field of 32 bits: PS3.5, table 7.1-1
 
 
 @dataclass(frozen=True, slots=True)
 class DicomHeader:
-    """Attributes:
-    syntax: the transfer syntax UID.
-    attributes: attribute name -> an int, or for `PhotometricInterpretation` a str; None where it is missing, and
-        `NOT_A_NUMBER` where a number was due.
-    offset: of the pixel data's first byte in the file.
-    length: of the pixel data in bytes, `UNDEFINED` where it is encapsulated.
+    """The parts of a DICOM header that describe the pixel data.
+
+    Attributes:
+        syntax: the transfer syntax UID.
+        attributes: attribute name -> an int, or a str for `PhotometricInterpretation`; None for a missing element,
+            `NOT_A_NUMBER` for an element that should contain a number and does not.
+        offset: position of the first byte of the pixel data in the file.
+        length: of the pixel data in bytes; `UNDEFINED` if they are encapsulated.
     """
 
     syntax: str
@@ -52,20 +57,26 @@ class DicomHeader:
     length: int
 
 
-NOT_A_NUMBER = "something that is no number"
+NOT_A_NUMBER = "not a number"
 
 
 def read_header(stream: BinaryIO) -> DicomHeader:
-    """Walks a DICOM file from its start up to the pixel data.
+    """Reads the header of a DICOM file.
+
+    Args:
+        stream: a seekable file. If pixel data were found, it is left at their first byte.
+
+    Returns:
+        The header. It contains only the transfer syntax if that is one of those that `is_parsed_here` excludes.
 
     Raises:
-        RejectedFilm: the header breaks off or contradicts itself, or there is no pixel data after it.
+        RejectedFilm: the header is incomplete or invalid, or no pixel data follow it.
     """
     parser = _HeaderParser(stream)
     stream.seek(132)
     syntax = parser.read_transfer_syntax()
     if syntax is None:
-        raise RejectedFilm("header", "the DICOM header names no transfer syntax")
+        raise RejectedFilm("header", "the DICOM header contains no transfer syntax")
     attributes: dict[str, Value] = dict.fromkeys((*_NUMBERS.values(), *_TEXTS.values()))
     if not is_parsed_here(syntax):
         return DicomHeader(syntax, attributes, 0, 0)
@@ -86,21 +97,24 @@ def read_header(stream: BinaryIO) -> DicomHeader:
 
 
 def is_parsed_here(syntax: str) -> bool:
-    """Whether a header of this transfer syntax is little endian and not deflated, so that it can be walked at all."""
+    """Whether headers of this transfer syntax can be read here: they are little endian and not deflated."""
     return syntax not in ("1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99")
 
 
 class _HeaderParser:
-    """Goes from element to element of a stream, and counts them."""
+    """Reads elements from a stream, and limits their number to `MAX_ELEMENTS`."""
 
     def __init__(self, stream: BinaryIO):
         self._stream = stream
         self._elements = 0
 
     def read_transfer_syntax(self) -> str | None:
-        """The transfer syntax in the file meta information, which is always Explicit VR; leaves the stream behind it.
+        """Reads the file meta information, which is always Explicit VR, up to its end.
 
-        What the meta information says of its own length is not needed: it ends where another group begins.
+        Its end is where another group begins; its element with the group length is not used.
+
+        Returns:
+            The transfer syntax UID; None if there is none.
         """
         syntax = None
         while True:
@@ -111,14 +125,21 @@ class _HeaderParser:
                 return syntax
             tag, _, length = self.next_element(implicit=False)
             if length == UNDEFINED:
-                raise RejectedFilm("header", "the DICOM header's meta information has an element without a length")
+                raise RejectedFilm("header", "the DICOM file meta information contains an element of undefined length")
             if tag == _TRANSFER_SYNTAX:
                 syntax = self.text(length)
             else:
                 self.skip(length)
 
     def next_element(self, implicit: bool) -> tuple[int, bytes, int]:
-        """Reads up to an element's value: its tag, its VR (empty where it is implicit) and its length in bytes."""
+        """Reads an element up to its value.
+
+        Args:
+            implicit: whether the transfer syntax has no VRs.
+
+        Returns:
+            The tag, the VR (empty if implicit) and the length of the value in bytes.
+        """
         self._elements += 1
         if self._elements > MAX_ELEMENTS:
             raise RejectedFilm("header", f"the DICOM header has more than {MAX_ELEMENTS:,} elements")
@@ -133,8 +154,12 @@ class _HeaderParser:
         return tag, vr, struct.unpack("<H", head[6:])[0]
 
     def skip_items(self, implicit: bool) -> None:
-        """Passes over the value of an element without a length: a sequence, or encapsulated pixels of an icon."""
-        open_items = [False]  # for every level: whether an item of the sequence is open
+        """Skips the value of an element of undefined length: a sequence, or the encapsulated pixels of an icon.
+
+        Args:
+            implicit: whether the elements in it have no VRs.
+        """
+        open_items = [False]  # for each level of nesting: whether an item of undefined length is open
         encodings = [implicit]
         while open_items:
             tag, vr, length = self.next_element(encodings[-1])
@@ -143,7 +168,9 @@ class _HeaderParser:
                     open_items.pop()
                     encodings.pop()
                 elif tag != _ITEM:
-                    raise RejectedFilm("header", "a sequence in the DICOM header holds something that is no item")
+                    raise RejectedFilm(
+                        "header", "a sequence in the DICOM header contains an element that is not an item"
+                    )
                 elif length == UNDEFINED:
                     open_items[-1] = True
                 else:
@@ -160,12 +187,17 @@ class _HeaderParser:
         self._stream.seek(self._stream.tell() + length)
 
     def text(self, length: int) -> str:
-        """A short text without its padding; of a longer one only what tells that it is too long."""
+        """Reads a text without its padding; of a long text, only the first 65 characters."""
         text = self.value(min(length, _LONGEST_TEXT + 1))
         self.skip(length - len(text))
         return text.decode("latin-1").strip(" \0")
 
     def value(self, length: int) -> bytes:
+        """Reads `length` bytes.
+
+        Raises:
+            RejectedFilm: the file ends before.
+        """
         value = self._stream.read(length)
         if len(value) < length:
             raise RejectedFilm("header", "the DICOM file ends before its pixel data")
@@ -173,6 +205,7 @@ class _HeaderParser:
 
 
 def _text_value(tag: int, text: str) -> Value:
+    """Converts the text of `NumberOfFrames` to an int, or to `NOT_A_NUMBER`; returns other texts unchanged."""
     if _TEXTS[tag] != "NumberOfFrames":
         return text
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else NOT_A_NUMBER

@@ -1,7 +1,7 @@
-"""How a DICOM film's samples are stored, as its header says, and what of it is no film.
+"""Checks that a DICOM header describes a grayscale film, and returns how its samples are stored.
 
-Standard: DICOM PS3.3 (2024), C.7.6.3 (image pixel module), PS3.5, 8.1.1. Of the header only geometry and pixel format
-are ever looked at, and only they appear in a message: the rest may tell of a person.
+Standard: DICOM PS3.3 (2024), C.7.6.3 (image pixel module), PS3.5, 8.1.1. Messages contain only the size and the pixel
+format, because other elements of a header may contain personal data.
 """
 
 from collections.abc import Container, Mapping
@@ -18,15 +18,18 @@ _PHOTOMETRIC = frozenset((
     "MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "HSV", "ARGB", "CMYK", "YBR_FULL", "YBR_FULL_422",
     "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT", "XYB",
 ))  # fmt: skip
-"""Every value that PS3.3, C.7.6.3.1.2 has or had: only these are quoted."""
+"""All values that PS3.3, C.7.6.3.1.2 defines or has defined. A message quotes no other value."""
 
 
 @dataclass(frozen=True)
 class PixelFormat:
-    """Attributes:
-    height, width: in pixels.
-    dtype: of a sample, little-endian; `bits` of it are in use.
-    inverted: whether the largest sample is black.
+    """How the samples of a film are stored.
+
+    Attributes:
+        height, width: in pixels.
+        dtype: of a sample: uint8, or little-endian uint16.
+        bits: number of stored bits, the lowest ones of a sample.
+        inverted: whether the largest sample is black.
     """
 
     height: int
@@ -37,28 +40,39 @@ class PixelFormat:
 
     @property
     def bytes(self) -> int:
-        """Of all samples."""
+        """Size of the uncompressed samples."""
         return self.height * self.width * self.dtype.itemsize
 
     def pixels(self, samples: np.ndarray) -> np.ndarray:
-        """(n, W) samples -> uint16 on the full range, see `to_full_range`."""
+        """Converts (n, W) samples to (n, W) uint16 on the full range, see `to_full_range`."""
         return to_full_range(samples, self.bits, self.inverted)
 
-    def check_held(self, held: int, least: int) -> None:
-        """Raises `RejectedFilm` where a file holds fewer bytes of samples than `least`."""
-        if held < least:
+    def check_length(self, available: int, needed: int) -> None:
+        """Checks that a file is long enough.
+
+        Args:
+            available: number of bytes from the beginning of the pixel data to the end of the file.
+            needed: the smallest number of bytes into which the samples can be stored.
+
+        Raises:
+            RejectedFilm: fewer bytes are available.
+        """
+        if available < needed:
             raise RejectedFilm(
                 "header",
-                f"its header promises {self.height} x {self.width} pixels of {8 * self.dtype.itemsize} bits "
-                f"({self.bytes:,} bytes); the file holds {max(0, held):,}",
+                f"its header specifies {self.height} x {self.width} pixels of {8 * self.dtype.itemsize} bits "
+                f"({self.bytes:,} bytes); the file has only {max(0, available):,} bytes after its header",
             )
 
 
 def read_pixel_format(attributes: Mapping[str, Value]) -> PixelFormat:
-    """What a header says of its pixel data.
+    """Returns the pixel format that a header describes.
+
+    Args:
+        attributes: see `DicomHeader.attributes`.
 
     Raises:
-        RejectedFilm: they are not one grayscale film of up to 16 unsigned bits.
+        RejectedFilm: it is not a single grayscale image of at most 16 unsigned bits.
     """
     most_bits = 16 if attributes["BitsAllocated"] == 16 else 8
     expectations: dict[str, tuple[Container, str]] = {
@@ -73,11 +87,11 @@ def read_pixel_format(attributes: Mapping[str, Value]) -> PixelFormat:
     }
     for name, (allowed, words) in expectations.items():
         if attributes[name] not in allowed:
-            raise RejectedFilm("header", f"the DICOM header says {name} {_quoted(attributes[name])}; expected {words}")
+            raise RejectedFilm("header", f"DICOM attribute {name} is {_quoted(attributes[name])}; expected {words}")
     height, width, allocated, bits = (int(attributes[name] or 0) for name in _NUMBERS)
     if attributes["HighBit"] != bits - 1:
         raise RejectedFilm(
-            "header", f"the DICOM header says HighBit {_quoted(attributes['HighBit'])}; expected {bits - 1}"
+            "header", f"DICOM attribute HighBit is {_quoted(attributes['HighBit'])}; expected {bits - 1}"
         )
     return PixelFormat(
         height, width, np.dtype(f"<u{allocated // 8}"), bits, attributes["PhotometricInterpretation"] == "MONOCHROME1"
@@ -85,7 +99,9 @@ def read_pixel_format(attributes: Mapping[str, Value]) -> PixelFormat:
 
 
 def _quoted(value: Value) -> str:
-    """A header's value as a message may show it: where a name or an identifier could stand, it is not repeated."""
-    if value is None or isinstance(value, int):
-        return str(value) if value is None or value < 65536 else "a number above 65535"
-    return value if value in _PHOTOMETRIC or value == NOT_A_NUMBER else "a value that DICOM does not know"
+    """Formats a value for a message. A value that could be a name or an identifier is not quoted."""
+    if value is None:
+        return "missing"
+    if isinstance(value, int):
+        return str(value) if value < 65536 else "a number above 65535"
+    return value if value in _PHOTOMETRIC or value == NOT_A_NUMBER else "a value that DICOM does not define"

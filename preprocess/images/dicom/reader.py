@@ -27,8 +27,8 @@ def open_dicom(stream: BinaryIO, size: int) -> "NativeFilm | EncapsulatedFilm":
 
         return open_encapsulated(stream, size, header)
     pixel_format = read_pixel_format(header.attributes)
-    pixel_format.check_held(size - header.offset, pixel_format.bytes)
+    pixel_format.check_length(size - header.offset, pixel_format.bytes)
     if header.length not in (pixel_format.bytes, pixel_format.bytes + pixel_format.bytes % 2):
         length = "no length" if header.length == UNDEFINED else f"{header.length:,} bytes"
-        raise RejectedFilm("header", f"its pixel data has {length}; its header promises {pixel_format.bytes:,}")
+        raise RejectedFilm("header", f"its pixel data has {length}; its header specifies {pixel_format.bytes:,}")
     return NativeFilm(stream, pixel_format, header.offset)

@@ -1,12 +1,14 @@
-"""On a process's PYTHONPATH: kills it, its run's main process or the whole run, at a chosen step below a folder.
+"""Kills processes of a run at a chosen step. It takes effect in processes that have this folder on their PYTHONPATH.
 
-A step is whatever changes the file system there: a file opened for writing, renamed or deleted, a folder made or
-removed. The run must be a session of its own, so that its process group is that of its main process.
+A step is a change of the file system below a chosen folder: a file is opened for writing, renamed or deleted, or a
+folder is created or deleted. The run must be started in a new session, so that the ID of its process group is that of
+its main process.
 
-    KILL_BELOW    the folder
-    KILL_AT       the number of the step, counted in each process by itself; 0 counts only
-    KILL_WHAT     self, main or all
-    KILL_COUNTS   a file that gets a line for every process that ends by itself: how many steps it took
+Environment variables:
+    KILL_BELOW: the folder.
+    KILL_AT: the number of the step, from 1, counted in each process; 0 to count only.
+    KILL_WHAT: "self" to kill the process that takes the step, "main" for the main process of the run, "all" for all.
+    KILL_COUNTS: a file; every process that is not killed appends a line with the number of its steps.
 """
 
 import atexit
@@ -16,7 +18,7 @@ import sys
 import threading
 
 BELOW, AT, WHAT = os.environ["KILL_BELOW"], int(os.environ["KILL_AT"]), os.environ["KILL_WHAT"]
-CHANGES = {  # event -> which of its arguments are a path, and the descriptor of the folder that it may be below
+CHANGES = {  # audit event -> indices of its arguments: a path, and the descriptor of the folder it is relative to
     "os.rename": ((0, 2), (1, 3)), "os.remove": ((0, 1),), "os.mkdir": ((0, 2),), "os.rmdir": ((0, 1),),
 }  # fmt: skip
 COUNTS = os.open(os.environ["KILL_COUNTS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -24,7 +26,7 @@ lock = threading.Lock()
 steps = 0
 
 
-def look(event, args):
+def count_changes(event, args):
     if event == "open":
         paths = args[:1] if isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR) else ()
     else:
@@ -48,5 +50,5 @@ def step():
         os.kill(os.getpid() if WHAT == "self" else os.getpgid(0), signal.SIGKILL)
 
 
-sys.addaudithook(look)
+sys.addaudithook(count_changes)
 atexit.register(lambda: os.write(COUNTS, f"{steps}\n".encode()))

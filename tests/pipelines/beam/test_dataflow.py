@@ -1,7 +1,6 @@
-"""The job as Dataflow gets it: submitted for real up to the service's door, then replayed from what was staged.
+"""The job for Dataflow: Beam stages it in a storage emulator, without the service; then the staged pipeline is run.
 
-The storage is an emulator, the submission is Beam's own with all its checks, and the replay's workers live in an
-environment made from the declared requirements alone, with the staged package and nothing else of this project.
+The workers run in a new environment with the declared requirements and the staged package, without the source tree.
 """
 
 import json
@@ -36,6 +35,7 @@ def run(command, environment=None, folder=ROOT):
 
 
 def submit(environment, out, *words, setup=ROOT):
+    """Runs the command in the folder `setup`; the description of the job is written to a file instead of sent."""
     command = [sys.executable, "-m", "pipelines.preprocess", "--input=gs://films/in/images", f"--output=gs://films/{out}",
                "--train_csv=gs://films/in/csv/train.csv", "--test_csv=gs://films/in/csv/test.csv", *CLOUD,
                f"--template_location=gs://films/{out}-job.json", *words]  # fmt: skip
@@ -51,7 +51,7 @@ def films(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cloud(bucket, films):
-    """A bucket that holds the films, and the environment in which clients find it."""
+    """(bucket with the films, environment variables with which clients find it)."""
     store, environment = bucket
     upload(films, store, "in/")
     return store, environment
@@ -59,7 +59,7 @@ def cloud(bucket, films):
 
 @pytest.fixture(scope="module")
 def staged(cloud, tmp_path_factory):
-    """The job's description, and the folder that everything it names was copied to."""
+    """(description of the job, folder with copies of the staged files)."""
     store, environment = cloud
     ran = submit(environment, "out")
     assert ran.returncode == 0, ran.stderr
@@ -73,7 +73,7 @@ def staged(cloud, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def requirements(staged, tmp_path_factory):
-    """A virtual environment made from what the staged package declares, at the versions this project is tested with."""
+    """The interpreter of a new environment with the requirements that the staged package declares."""
     _, folder = staged
     with tarfile.open(folder / "workflow.tar.gz") as package:
         (info,) = [name for name in package.getnames() if name.count("/") == 1 and name.endswith("PKG-INFO")]
@@ -82,7 +82,7 @@ def requirements(staged, tmp_path_factory):
     return make_environment(tmp_path_factory.mktemp("environment") / "venv", ["setuptools", *worker])
 
 
-def test_the_job_is_described_as_its_user_would_want_it(staged):
+def test_the_description_of_the_job(staged):
     job, folder = staged
     (pool,) = [pool for pool in job["environment"]["workerPools"] if pool["kind"] == "harness"]
     assert pool["machineType"] == "e2-standard-2"
@@ -100,13 +100,13 @@ def test_the_job_is_described_as_its_user_would_want_it(staged):
     assert expected <= names
 
 
-def test_what_was_staged_runs_in_a_fresh_environment(cloud, staged, requirements, films, tmp_path):
+def test_the_staged_pipeline_runs_in_a_new_environment(cloud, staged, requirements, films, tmp_path):
     store, environment = cloud
     _, folder = staged
     install(requirements, folder / "workflow.tar.gz")
     ran = run([sys.executable, REPLAY, folder / "pipeline.pb", requirements], environment, tmp_path)
     assert ran.stdout.strip().endswith("DONE"), ran.stderr
-    written = objects(store, "out/")  # the job itself clears its staging folder away
+    written = objects(store, "out/")  # the job itself has deleted its staging folder
     local = run(
         [sys.executable, "-m", "pipelines.preprocess", "--input", films / "images", "--output", tmp_path / "out",
          "--train_csv", films / "csv/train.csv", "--test_csv", films / "csv/test.csv", "--direct_num_workers=1"]
@@ -116,14 +116,14 @@ def test_what_was_staged_runs_in_a_fresh_environment(cloud, staged, requirements
 
 
 def test_a_package_that_lacks_a_module_fails(cloud, staged, requirements, tmp_path):
-    """The replay sees the staged package and nothing else: without a module of it, it must not succeed."""
+    """Shows that the workers import modules from the staged package only."""
     store, environment = cloud
     (tmp_path / "copy").mkdir()
     copy = copy_project(tmp_path / "copy")
     settings = (copy / "pyproject.toml").read_text()
-    lacking = settings.replace('include = ["preprocess*",', 'include = ["preprocess",')  # not preprocess.files
-    assert lacking != settings
-    (copy / "pyproject.toml").write_text(lacking)
+    incomplete = settings.replace('include = ["preprocess*",', 'include = ["preprocess",')  # no subpackages
+    assert incomplete != settings
+    (copy / "pyproject.toml").write_text(incomplete)
     ran = submit(environment, "lacking", f"--setup_file={copy}/setup.py", "--temp_location=gs://films/lacking-temp")
     assert ran.returncode == 0, ran.stderr
     for blob in store.list_blobs(prefix="lacking-temp/"):
@@ -139,7 +139,7 @@ def test_a_package_that_lacks_a_module_fails(cloud, staged, requirements, tmp_pa
     assert not store.blob("lacking/manifest.json").exists()
 
 
-def test_options_that_beam_does_not_take_are_one_line(cloud):
+def test_options_that_beam_refuses_are_one_line(cloud):
     _, environment = cloud
     ran = submit(environment, "misnamed", "--job_name=My_Job")
     assert ran.returncode == 2
@@ -153,7 +153,7 @@ def test_options_that_beam_does_not_take_are_one_line(cloud):
     (["--project=p", "--region=r", "--input=/films"], "--input /films: Dataflow's workers cannot read it; copy it to"),
     (["--project=p", "--region=r", "--output=out"], "out: Dataflow's workers cannot read it; copy it to gs://"),
 ])  # fmt: skip
-def test_what_is_missing_is_said(words, message, capsys):
+def test_missing_options_and_local_paths_are_refused(words, message, capsys):
     from pipelines import preprocess
 
     required = ["--input=gs://a/b", "--output=gs://a/c", "--train_csv=x", "--test_csv=y", "--runner=DataflowRunner"]
@@ -161,7 +161,7 @@ def test_what_is_missing_is_said(words, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_a_user_s_word_counts():
+def test_given_options_are_kept():
     from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions, WorkerOptions
 
     words = [*CLOUD, "--machine_type=n2-standard-8", "--number_of_worker_harness_threads=3", "--num_workers=40"]
@@ -171,7 +171,7 @@ def test_a_user_s_word_counts():
     assert options.view_as(DebugOptions).number_of_worker_harness_threads == 3
 
 
-def test_an_installed_package_has_no_setup_file(monkeypatch, tmp_path):
+def test_an_installed_package_without_a_setup_file(monkeypatch, tmp_path):
     from apache_beam.options.pipeline_options import PipelineOptions
 
     monkeypatch.setattr(runners, "SETUP_FILE", tmp_path / "setup.py")

@@ -1,4 +1,4 @@
-"""The job on a real Flink cluster of two TaskManagers, its Python workers in an environment of their own."""
+"""The job on a Flink cluster with two TaskManagers, whose Python workers run in another environment."""
 
 import shutil
 import signal
@@ -12,7 +12,7 @@ from tests.pipelines.test_preprocess import tree
 from tests.support.environments import ROOT, copy_project, make_environment
 
 if not (shutil.which("java") and JARS.is_dir()):
-    pytest.skip("wants Java and Flink's jars; `make test-flink` gets the jars, with Maven", allow_module_level=True)
+    pytest.skip("needs Java and Flink's jars; `make test-flink` downloads the jars with Maven", allow_module_level=True)
 
 PATIENTS = 80
 
@@ -33,7 +33,7 @@ def cluster(worker_python, tmp_path):
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory):
-    """Films, and the data set that DirectRunner makes of them."""
+    """(folder with films, {name: bytes} of the data set that DirectRunner makes)."""
     root = tmp_path_factory.mktemp("sample")
     command = [sys.executable, "-m", "pipelines.make_sample", f"--output={root}/in", f"--patients={PATIENTS}"]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
@@ -51,9 +51,9 @@ def job(root, out, *words):
 
 
 def finish(process):
-    """Waits for a job; returns its exit status and what it said."""
-    said, _ = process.communicate()
-    return process.returncode, said
+    """Waits for a job; returns its exit status and output."""
+    output, _ = process.communicate()
+    return process.returncode, output
 
 
 def start(cluster, root, out):
@@ -61,21 +61,22 @@ def start(cluster, root, out):
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def the_job(cluster):
+def only_job(cluster):
+    """Returns the description of the only job of the cluster."""
     (only,) = cluster.ask("jobs")["jobs"]
     return only
 
 
-def test_the_same_bytes_as_directrunner(cluster, sample, tmp_path):
+def test_the_output_is_the_same_as_directrunners(cluster, sample, tmp_path):
     root, expected = sample
-    status, said = finish(start(cluster, root, tmp_path / "out"))
-    assert status == 0, said
-    assert the_job(cluster)["status"] == "FINISHED"
+    status, output = finish(start(cluster, root, tmp_path / "out"))
+    assert status == 0, output
+    assert only_job(cluster)["status"] == "FINISHED"
     assert cluster.ask("taskmanagers")["taskmanagers"][1]["slotsNumber"] == 2
     assert tree(tmp_path / "out") == expected
 
 
-def test_a_task_manager_is_killed_in_the_middle(cluster, sample, tmp_path):
+def test_a_task_manager_is_killed_during_the_job(cluster, sample, tmp_path):
     root, expected = sample
     images = sum(name.startswith("small_") for name in expected)
     process = start(cluster, root, tmp_path / "out")
@@ -85,11 +86,11 @@ def test_a_task_manager_is_killed_in_the_middle(cluster, sample, tmp_path):
     cluster.task_managers[0].send_signal(signal.SIGKILL)
     staged = sum(1 for _ in staging.glob("*/images/*/*.png"))
     assert staged < images
-    status, said = finish(process)
-    assert status == 0, said
-    found = the_job(cluster)
-    assert found["status"] == "FINISHED"
-    failures = cluster.ask(f"jobs/{found['id']}/exceptions")["exceptionHistory"]["entries"]
-    assert failures  # the job noticed, and began anew
+    status, output = finish(process)
+    assert status == 0, output
+    ended = only_job(cluster)
+    assert ended["status"] == "FINISHED"
+    failures = cluster.ask(f"jobs/{ended['id']}/exceptions")["exceptionHistory"]["entries"]
+    assert failures  # the job was restarted
     assert len(cluster.ask("taskmanagers")["taskmanagers"]) == 1
     assert tree(tmp_path / "out") == expected

@@ -1,4 +1,4 @@
-"""How the command ends when its job does not: one line for what can be foreseen, everything for what cannot."""
+"""The end of the command if its job fails or is stopped: one line for expected causes, a traceback for others."""
 
 import os
 import subprocess
@@ -29,7 +29,7 @@ def start(films, out, *words, **environment):
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
 
 
-def test_a_job_server_that_is_not_there(films, tmp_path):
+def test_a_missing_job_server(films, tmp_path):
     process = start(films, tmp_path / "out", "--runner=PortableRunner", "--job_endpoint=localhost:1")
     _, error = process.communicate()
     assert process.returncode == 2
@@ -37,67 +37,67 @@ def test_a_job_server_that_is_not_there(films, tmp_path):
     assert error.count("\n") == 1
 
 
-GOES_ON = "the same command continues from what was saved\n"
+CONTINUES = "the same command continues from what was saved\n"
 
 
 AT_THE_TENTH_IMAGE = """
 import contextlib, os, signal, sys
 images = 0
-def look(event, args):
+def at_rename(event, args):
     global images
     if event == "os.rename" and str(args[1]).endswith(".png"):
         images += 1
         if images == 10:
-            with contextlib.suppress(FileExistsError):  # one of two workers does it
-                os.mkdir(os.environ["TOLD"])
+            with contextlib.suppress(FileExistsError):  # one of two workers is enough
+                os.mkdir(os.environ["DONE"])
                 {}
-sys.addaudithook(look)
+sys.addaudithook(at_rename)
 """
-KEYBOARD = "os.killpg(os.getsid(0), signal.SIGINT)"  # a terminal sends it to the workers, too, who have much to say
+KEYBOARD = "os.killpg(os.getsid(0), signal.SIGINT)"  # as from a terminal, which sends it to the workers too
 TERMINATION = "os.kill(os.getsid(0), signal.SIGTERM)"
 
 
-LOSS = "os.kill(os.getpid(), signal.SIGKILL)"  # of a worker
-LOST = (
-    "error: a worker process was killed by SIGKILL, perhaps for want of memory; "
+KILL_WORKER = "os.kill(os.getpid(), signal.SIGKILL)"
+KILLED = (
+    "error: a worker process was killed by SIGKILL, perhaps for lack of memory; "
     "the same command continues with the files that are there\n"
 )
 
 
-@pytest.mark.parametrize(("workers", "deed", "outcome"), [
-    (1, KEYBOARD, (130, f"interrupted: {GOES_ON}")),
-    (2, KEYBOARD, (130, f"interrupted: {GOES_ON}")),
-    (1, TERMINATION, (143, f"stopped by SIGTERM: {GOES_ON}")),
-    (2, TERMINATION, (143, f"stopped by SIGTERM: {GOES_ON}")),
-    (2, LOSS, (1, LOST)),
+@pytest.mark.parametrize(("workers", "action", "expected"), [
+    (1, KEYBOARD, (130, f"interrupted: {CONTINUES}")),
+    (2, KEYBOARD, (130, f"interrupted: {CONTINUES}")),
+    (1, TERMINATION, (143, f"stopped by SIGTERM: {CONTINUES}")),
+    (2, TERMINATION, (143, f"stopped by SIGTERM: {CONTINUES}")),
+    (2, KILL_WORKER, (1, KILLED)),
 ])  # fmt: skip
-def test_a_run_that_is_made_to_end_says_one_line(workers, deed, outcome, films, tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(AT_THE_TENTH_IMAGE.format(deed))
+def test_a_stopped_run_ends_with_one_line(workers, action, expected, films, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(AT_THE_TENTH_IMAGE.format(action))
     process = start(films, tmp_path / "out", f"--direct_num_workers={workers}", PYTHONPATH=str(tmp_path),
-                    TOLD=str(tmp_path / "told"))  # fmt: skip
+                    DONE=str(tmp_path / "done"))  # fmt: skip
     _, error = process.communicate()
-    assert (process.returncode, error) == outcome
+    assert (process.returncode, error) == expected
     assert not (tmp_path / "out/.lock").exists()
     assert not (tmp_path / "out/manifest.json").exists()
 
 
-UNFORESEEN = """
+UNEXPECTED = """
 import sys
-def look(event, args):
+def at_open(event, args):
     if event == "open" and str(args[0]).endswith("Calc-Training_P_00007_LEFT_CC/FILM"):
-        raise ZeroDivisionError("nobody foresaw this")
-sys.addaudithook(look)
+        raise ZeroDivisionError("an unexpected error")
+sys.addaudithook(at_open)
 """
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_what_nobody_foresaw_is_told_in_full(workers, films, tmp_path):
+def test_an_unexpected_error_is_printed_with_its_traceback(workers, films, tmp_path):
     film = TRAIN[6]
-    (tmp_path / "sitecustomize.py").write_text(UNFORESEEN.replace(f"{film.mammogram_id}/FILM", film.path))
+    (tmp_path / "sitecustomize.py").write_text(UNEXPECTED.replace(f"{film.mammogram_id}/FILM", film.path))
     process = start(films, tmp_path / "out", f"--direct_num_workers={workers}", PYTHONPATH=str(tmp_path))
     _, error = process.communicate()
     assert process.returncode == 1
     assert "Traceback" in error
     last = error.splitlines()[-1]
-    assert "ZeroDivisionError: nobody foresaw this" in last
+    assert "ZeroDivisionError: an unexpected error" in last
     assert workers == 1 or last.startswith("error: the Beam job failed and left no data set: ")

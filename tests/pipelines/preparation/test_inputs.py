@@ -1,4 +1,4 @@
-"""What ends a run before it starts: one line, exit status 2, nothing written."""
+"""Wrong input and options end a run before it starts: with one line and exit status 2, and without output files."""
 
 import os
 
@@ -15,6 +15,7 @@ TEST = [Described("Calc-Test_P_00009_LEFT_CC", "4")]
 
 @pytest.fixture
 def sound(tmp_path):
+    """A folder with valid descriptions and films."""
     write_csv(tmp_path / "train.csv", TRAIN)
     write_csv(tmp_path / "test.csv", TEST)
     for number, film in enumerate(TRAIN + TEST):
@@ -23,11 +24,12 @@ def sound(tmp_path):
 
 
 def refused(job, *words, **places):
-    status, said, out = job(*words, **places)
+    """Runs the job, which must end before it starts; returns its error message."""
+    status, output, out = job(*words, **places)
     assert status == 2
-    assert "Traceback" not in said
+    assert "Traceback" not in output
     assert not out.exists()
-    (line,) = said.splitlines()
+    (line,) = output.splitlines()
     assert line.startswith("error: ")
     return line
 
@@ -37,7 +39,7 @@ def test_a_missing_csv(job, sound):
     assert f"{sound}/gone.csv: no such file; give the case descriptions' paths" in line
 
 
-def test_a_glob_that_names_nothing(job, sound):
+def test_a_pattern_without_a_match(job, sound):
     assert "x*.csv: no such file" in refused(job, train="x*.csv")
 
 
@@ -58,7 +60,7 @@ def test_a_folder_for_a_csv(job, sound):
 
 
 @pytest.mark.parametrize("images", ["gone", "empty"])
-def test_an_unreadable_root(images, job, sound):
+def test_a_missing_or_empty_root(images, job, sound):
     (sound / "empty").mkdir()
     assert f"{sound}/{images}: no such folder, or no file in it" in refused(job, images=images)
 
@@ -67,7 +69,7 @@ def test_a_file_for_a_root(job, sound):
     assert "train.csv: no such folder, or no file in it" in refused(job, images="train.csv")
 
 
-def test_a_root_without_a_film_of_the_csvs(job, sound):
+def test_a_root_without_a_file_of_the_descriptions(job, sound):
     (sound / "other").mkdir()
     (sound / "other/x.dcm").write_bytes(b"x")
     assert "not one of the 4 mammograms that the case descriptions name has a file" in refused(job, images="other")
@@ -101,16 +103,16 @@ def test_a_misspelt_runner_names_the_nearest(job, sound):
 
 
 @pytest.mark.parametrize("name", [None, "direct", "directrunner", "DirectRunner", "SwitchingDirectRunner"])
-def test_every_name_of_the_local_runner_is_the_same_runner(name):
+def test_all_names_of_the_local_runner(name):
     required = ["--input=i", "--output=o", "--train_csv=a", "--test_csv=b"]
     _, beam = parse([*required, *([f"--runner={name}"] if name else [])])
     chosen = beam.get_all_options()
     assert (chosen["runner"], chosen["direct_running_mode"], chosen["direct_num_workers"]) == (
         "DirectRunner", "multi_processing", 0)  # fmt: skip
-    assert chosen["update_compatibility_version"]  # keeps Beam from trying Prism
+    assert chosen["update_compatibility_version"]  # otherwise Beam tries the runner Prism
 
 
-def test_other_runners_and_given_workers_are_left_as_they_are():
+def test_other_runners_and_given_worker_counts_are_kept():
     required = ["--input=i", "--output=o", "--train_csv=a", "--test_csv=b"]
     assert parse([*required, "--runner=flink"])[1].get_all_options()["runner"] == "FlinkRunner"
     assert parse([*required, "--runner=some.package.Runner"])[1].get_all_options()["runner"] == "some.package.Runner"
@@ -128,7 +130,7 @@ def test_other_runners_and_given_workers_are_left_as_they_are():
     (["--direct_num_workers=1"], 3103, 50, (1, "in_memory")),
     (["--runner=flink"], 3103, 50, (1, "in_memory")),
 ])  # fmt: skip
-def test_there_are_as_many_local_workers_as_have_work(words, films, megabytes, chosen, monkeypatch):
+def test_the_number_of_local_workers_depends_on_the_films(words, films, megabytes, chosen, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     _, beam = parse(["--input=i", "--output=o", "--train_csv=a", "--test_csv=b", *words])
     film = Film(
@@ -144,7 +146,7 @@ def test_a_wrong_value_of_a_beam_option(words, job, sound):
     assert "a Beam option has a wrong value: argument --direct_num_workers" in refused(job, *words)
 
 
-def test_a_word_that_belongs_to_no_option(job, sound):
+def test_a_word_without_an_option(job, sound):
     assert "'stray' belongs to no option" in refused(job, "--dry_run", "stray")
 
 
@@ -168,8 +170,8 @@ def test_a_wrong_value(words, message, job, sound, capfd):
     assert message in capfd.readouterr().err
 
 
-def test_a_mammogram_that_two_csvs_name_is_one(job, sound):
+def test_a_mammogram_in_two_csvs_is_one_mammogram(job, sound):
     write_csv(sound / "more_train.csv", [TRAIN[0]])
-    status, said, _ = job(train="*train.csv")
+    status, output, _ = job(train="*train.csv")
     assert status == 0
-    assert "4 mammograms named, 4 matched to a file" in said
+    assert "4 mammograms named, 4 matched to a file" in output

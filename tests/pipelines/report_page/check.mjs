@@ -1,4 +1,4 @@
-// Opens a page as its readers do and prints what was found as JSON: node check.mjs PAGE CHROMIUM [FOLDER for pictures]
+// Opens a page in a browser and prints results of checks as JSON: node check.mjs PAGE CHROMIUM [FOLDER for screenshots]
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
@@ -13,10 +13,10 @@ const browser = await chromium.launch({
 async function open(width, colorScheme) {
   const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme, bypassCSP: false });
   const page = await context.newPage();
-  const found = { width, colorScheme, said: [], requests: [] };
-  page.on("console", (message) => found.said.push(message.text()));
-  page.on("pageerror", (error) => found.said.push(String(error)));
-  page.on("dialog", (dialog) => { found.said.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
+  const found = { width, colorScheme, messages: [], requests: [] };
+  page.on("console", (message) => found.messages.push(message.text()));
+  page.on("pageerror", (error) => found.messages.push(String(error)));
+  page.on("dialog", (dialog) => { found.messages.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
   page.on("request", (request) => { if (!request.url().startsWith("data:")) found.requests.push(request.url()); });
   await page.goto(`file://${page_file}`);
   return { context, page, found };
@@ -30,7 +30,7 @@ for (const width of [390, 1440]) {
     found.overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     found.broken = await page.evaluate(() => [...document.images].filter((one) => one.src && !one.naturalWidth).length);
     if (pictures) await page.screenshot({ path: `${pictures}/${width}-${colorScheme}.png`, fullPage: true });
-    await page.evaluate(axe); // a debugger's call, which the page's policy does not bind
+    await page.evaluate(axe); // the content security policy of the page does not apply to it
     const { violations, passes } = await page.evaluate(() => axe.run());
     found.passes = passes.length;
     found.violations = violations.map(({ id, impact, nodes }) => ({ id, impact, node: nodes[0].html.slice(0, 200) }));
@@ -39,7 +39,7 @@ for (const width of [390, 1440]) {
   }
 }
 
-// With the keyboard alone: to the first image, one on, larger, the next one, back.
+// With the keyboard: focus the first image, then the next one, enlarge it, show the one before, close it.
 const { context, page, found: keyboard } = await open(1440, "light");
 const focused = () => page.evaluate(() => document.activeElement.dataset.row ?? null);
 const title = () => page.textContent("#viewer-title");

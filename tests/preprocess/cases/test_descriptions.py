@@ -28,7 +28,7 @@ def test_both_spellings_of_the_density_column_are_read(columns):
     assert mammogram.fault == ""
 
 
-def test_records_that_span_two_lines_are_one_row_and_several_rows_one_mammogram():
+def test_several_rows_of_two_lines_each_give_one_mammogram():
     header = f"{HEADER},cropped image file path,ROI mask file path"
     rows = [f'P_00038,2,LEFT,CC,{PATH},"{CASE}_{n}/1/2/000001.dcm\n",{CASE}_{n}/1/2/000000.dcm' for n in (1, 2)]
     (mammogram,) = mammograms(*rows, header=header)
@@ -42,14 +42,14 @@ def test_records_that_span_two_lines_are_one_row_and_several_rows_one_mammogram(
     assert mammogram.fault == ""
 
 
-def test_cells_are_stripped_and_blank_lines_passed_over():
+def test_cells_are_stripped_and_blank_lines_ignored():
     (mammogram,) = mammograms(f" P_00038 , 2 , left ,CC, {PATH}\t", "", "   ")
     assert (mammogram.patient, mammogram.density, mammogram.side, mammogram.image_path) == (
         "P_00038", "2", "LEFT", PATH)  # fmt: skip
     assert mammogram.fault == ""
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
+def test_a_byte_order_mark_is_not_part_of_the_first_column(tmp_path):
     from pipelines.preparation.inputs import read_descriptions
 
     file = tmp_path / "bom.csv"
@@ -79,18 +79,18 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
         (",2,LEFT,CC,other/1/2/000000.dcm", "patient id '' cannot be part of a file name"),
     ],
 )
-def test_what_a_row_gets_wrong_is_its_fault(cells, message):
+def test_invalid_rows_have_a_fault(cells, message):
     assert message in fault(cells)
 
 
-def test_rows_that_contradict_each_other_are_a_fault():
+def test_contradicting_rows_have_a_fault():
     assert fault(f"P_00038,2,LEFT,CC,{PATH}", f"P_00038,3,LEFT,CC,{PATH}") == (
         "its rows contradict each other in density: '2', '3'")  # fmt: skip
     other = PATH.replace("4.5.6", "4.5.7")
     assert "image file path" in fault(f"P_00038,2,LEFT,CC,{PATH}", f"P_00038,2,LEFT,CC,{other}")
 
 
-def test_a_case_with_one_density_in_each_split_is_a_fault_in_both():
+def test_a_mammogram_with_different_densities_in_the_splits_has_a_fault_in_both():
     rows = [
         *read_rows(io.StringIO(f"{HEADER}\nP_00038,2,LEFT,CC,{PATH}\n"), "a.csv", "train"),
         *read_rows(io.StringIO(f"{HEADER}\nP_00038,3,LEFT,CC,{PATH}\n"), "b.csv", "test"),
@@ -101,7 +101,7 @@ def test_a_case_with_one_density_in_each_split_is_a_fault_in_both():
     ]
 
 
-def test_a_row_without_a_path_is_named_by_its_other_columns():
+def test_the_mammogram_id_of_a_row_without_a_path_consists_of_its_other_columns():
     (mammogram,) = mammograms("P_00038,2,LEFT,CC,")
     assert mammogram.mammogram_id == "P_00038_LEFT_CC"
 
@@ -115,12 +115,12 @@ def test_a_row_without_a_path_is_named_by_its_other_columns():
         (HEADER + '\n"never closed', "some.csv: not a readable CSV file"),
     ],
 )
-def test_what_is_no_case_description_ends_the_run(text, message):
+def test_invalid_case_descriptions_end_the_run(text, message):
     with pytest.raises(InputError, match=message):
         list(read_rows(io.StringIO(text, newline=""), "some.csv", "train"))
 
 
-def test_the_test_helper_describes_cases_as_the_real_files_do():
+def test_the_test_helper_writes_the_columns_of_the_real_files():
     film = Described(CASE, "4")
     assert film.row[:4] == ["P_00038", "4", "LEFT", "CC"]
 
@@ -134,15 +134,15 @@ def test_the_test_helper_describes_cases_as_the_real_files_do():
         ("mass_case_description_test_set.csv", 378, None),
     ],
 )
-def test_the_real_files(real_csvs, file, rows, densities):
+def test_the_case_descriptions_of_cbis_ddsm(real_csvs, file, rows, densities):
     mammograms_of = {"calc": {"train": 1227, "test": 284}, "mass": {"train": 1231, "test": 361}}
     with open(real_csvs / file, newline="") as stream:
         read = list(read_rows(stream, file, "train"))
     assert len(read) == rows
-    found = group_by_mammogram(read)
-    assert len(found) == mammograms_of[file[:4]]["train" if "train" in file else "test"]
+    grouped = group_by_mammogram(read)
+    assert len(grouped) == mammograms_of[file[:4]]["train" if "train" in file else "test"]
     if densities:
-        assert collections.Counter(m.density for m in found) == densities
-    assert {m.mammogram_id for m in found if m.fault} == (
+        assert collections.Counter(m.density for m in grouped) == densities
+    assert {m.mammogram_id for m in grouped if m.fault} == (
         {"Calc-Test_P_01743_RIGHT_CC", "Calc-Test_P_01743_RIGHT_MLO"} if densities and "0" in densities else set()
     )

@@ -38,13 +38,13 @@ def test_every_layout_is_found_at_any_depth(layout, tmp_path):
         f"{BY_UID}/notes.txt",
     ],
 )
-def test_crops_masks_and_outputs_are_never_taken(path):
+def test_crops_masks_and_outputs_are_not_taken(path):
     location = locate(path)
     assert location.path == ""
     assert "no file of this mammogram" in location.fault
 
 
-def test_the_lossless_file_is_taken_and_the_others_are_told():
+def test_the_lossless_file_is_taken_and_the_others_are_duplicates():
     jpeg, dicom = f"jpeg/{FILM.series}/1-001.jpg", f"z/{BY_UID}/000000.dcm"
     location = locate(jpeg, dicom, f"z/{descriptive_folder(FILM)}/1-1.dcm")
     assert location.path == dicom
@@ -52,7 +52,7 @@ def test_the_lossless_file_is_taken_and_the_others_are_told():
     assert location.fault == ""
 
 
-def test_two_usual_names_in_one_series_are_one_mammogram():
+def test_two_usual_file_names_in_one_series_are_one_mammogram():
     location = locate(f"{BY_UID}/1-1.dcm", f"{BY_UID}/000000.dcm")
     assert (location.path, location.duplicates) == (f"{BY_UID}/000000.dcm", (f"{BY_UID}/1-1.dcm",))
 
@@ -65,30 +65,31 @@ def test_two_usual_names_in_one_series_are_one_mammogram():
         (f"films/2_{FILM.mammogram_id}", f"films/3_{FILM.mammogram_id}"),
     ],
 )
-def test_what_could_be_either_is_not_guessed(paths):
+def test_ambiguous_files_are_a_fault(paths):
     assert "2 files that could each be the mammogram" in locate(*paths).fault
 
 
 def test_a_converted_file_of_another_density_is_not_taken():
     assert (
-        locate(f"films/2_{FILM.mammogram_id}").fault == "the file's name says density 2, the case description says '3'"
+        locate(f"films/2_{FILM.mammogram_id}").fault
+        == "the file name contains density 2, the case description contains '3'"
     )
 
 
-def test_a_lone_file_of_an_unusual_name_is_taken():
+def test_a_single_file_with_an_unusual_name_is_taken():
     assert locate(f"{BY_UID}/image.dcm").path == f"{BY_UID}/image.dcm"
 
 
-def test_the_real_case_names_and_series_are_told_apart(real_csvs):
+def test_all_mammograms_of_cbis_ddsm_are_distinguished(real_csvs):
     from pipelines.preparation.inputs import read_descriptions
     from preprocess.cases.descriptions import group_by_mammogram
 
-    named = group_by_mammogram(read_descriptions([f"{real_csvs}/*_set.csv"], "train"))
+    mammograms = group_by_mammogram(read_descriptions([f"{real_csvs}/*_set.csv"], "train"))
     files = {}
-    for m in named:
+    for m in mammograms:
         study, series = m.uids
         folder = f"07-20-2016-DDSM-NA-{study[-5:]}/1.000000-full mammogram images-NA-{series[-5:]}"
         files[f"CBIS-DDSM/{m.mammogram_id}/{folder}/1-1.dcm"] = m
     index = FileIndex(dict.fromkeys(files, 1))
-    assert len(named) == 3103
-    assert all(files[index.locate(m).path] is m for m in named)
+    assert len(mammograms) == 3103
+    assert all(files[index.locate(m).path] is m for m in mammograms)

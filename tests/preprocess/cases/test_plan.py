@@ -30,10 +30,11 @@ TEST = [mammogram("Mass-Test_P_00002_LEFT_CC", "test", "3"), mammogram("Calc-Tes
 
 
 def kinds(plan):
+    """Returns {mammogram ID: (kind, stage)} of the omissions."""
     return {omission.mammogram_id: (omission.kind, omission.stage) for omission in plan.omissions}
 
 
-def test_a_patient_of_the_test_set_leaves_the_training_set():
+def test_patients_of_the_test_set_are_excluded_from_the_training_set():
     plan = plan_of(TRAIN + TEST)
     assert [film.mammogram_id for film in plan.films if film.split == "train"] == [m.mammogram_id for m in TRAIN[:2]]
     assert kinds(plan) == {"Mass-Training_P_00007_LEFT_CC": ("excluded", "select")}
@@ -41,23 +42,23 @@ def test_a_patient_of_the_test_set_leaves_the_training_set():
     assert plan.totals == Totals(named=5, matched=5, duplicate_files=0, overlapping_patients=1)
 
 
-def test_the_rule_depends_on_the_descriptions_and_not_on_the_files():
+def test_overlapping_patients_are_excluded_even_if_a_file_is_missing():
     assert kinds(plan_of(TRAIN + TEST, missing={"Calc-Test_P_00007_RIGHT_CC"})) == {
         "Mass-Training_P_00007_LEFT_CC": ("excluded", "select"),
         "Calc-Test_P_00007_RIGHT_CC": ("rejected", "match"),
     }
 
 
-def test_overlap_may_be_kept():
+def test_patient_overlap_keep():
     assert len(plan_of(TRAIN + TEST, Selection(patient_overlap="keep")).films) == 5
 
 
-def test_overlap_may_be_an_error():
+def test_patient_overlap_error():
     with pytest.raises(InputError, match=r"1 patients are in both .*\(P_00007\); use --patient_overlap drop"):
         plan_of(TRAIN + TEST, Selection(patient_overlap="error"))
 
 
-def test_a_mammogram_of_both_splits_is_never_trained_on():
+def test_a_mammogram_of_both_splits_is_excluded_from_the_training_set():
     both = [mammogram("Mass-Test_P_00002_LEFT_CC", "train", "3"), *TRAIN, *TEST]
     plan = plan_of(both, Selection(patient_overlap="keep"))
     assert [(o.split, o.kind, o.reason) for o in plan.omissions] == [
@@ -65,13 +66,13 @@ def test_a_mammogram_of_both_splits_is_never_trained_on():
     ]
 
 
-def test_views_that_are_not_wanted_are_excluded():
+def test_other_views_are_excluded():
     plan = plan_of(TRAIN + TEST, Selection(views=("MLO",), patient_overlap="keep"))
     assert [film.mammogram_id for film in plan.films] == ["Calc-Training_P_00001_LEFT_MLO"]
     assert set(kinds(plan).values()) == {("excluded", "select")}
 
 
-def test_faults_and_missing_files_are_rejected_with_their_source():
+def test_mammograms_with_a_fault_or_without_a_file_are_rejected():
     faulty = mammogram("Calc-Test_P_00009_RIGHT_CC", "test", "0", fault="density '0' is not one of 1, 2, 3, 4")
     plan = plan_of([*TRAIN[:2], TEST[0], faulty], missing={TEST[0].mammogram_id})
     by_case = {omission.mammogram_id: omission for omission in plan.omissions}
@@ -92,25 +93,26 @@ def test_the_subset_takes_the_first_of_each_category_in_record_order():
     assert collections.Counter(o.kind for o in plan.omissions) == {"excluded": 60 - 17}
 
 
-def test_the_order_of_the_input_changes_nothing():
+def test_the_order_of_the_input_does_not_change_the_plan():
     shuffled = TRAIN + TEST
     plan = plan_of(shuffled)
     files = {m.image_path: 1000 + number for number, m in enumerate(shuffled)}
     random.Random(1).shuffle(shuffled)
+    assert shuffled != TRAIN + TEST
     again = make_plan(shuffled, FileIndex(dict(reversed(files.items()))), Selection())
     assert again == plan
     assert again.fingerprint({"a": 1}) == plan.fingerprint({"a": 1})
     assert plan.fingerprint({"a": 2}) != plan.fingerprint({"a": 1})
 
 
-def test_another_file_size_is_another_fingerprint():
+def test_the_fingerprint_depends_on_the_file_sizes():
     files = {m.image_path: 1 for m in TRAIN + TEST}
     small = make_plan(TRAIN + TEST, FileIndex(files), Selection())
     large = make_plan(TRAIN + TEST, FileIndex(files | {TRAIN[0].image_path: 2}), Selection())
     assert small.fingerprint({}) != large.fingerprint({})
 
 
-def test_no_file_at_all_is_an_error():
+def test_no_file_is_an_error():
     with pytest.raises(InputError, match="not one of the 5 mammograms that the case descriptions name has a file"):
         plan_of(TRAIN + TEST, missing={m.mammogram_id for m in TRAIN + TEST})
 
@@ -120,7 +122,7 @@ def test_an_empty_selection_is_an_error():
         plan_of([TRAIN[0], TRAIN[2]], Selection(views=("MLO",)))
 
 
-def test_the_real_descriptions(real_csvs):
+def test_the_plan_of_cbis_ddsm(real_csvs):
     from pipelines.preparation.inputs import read_descriptions
     from preprocess.cases.descriptions import group_by_mammogram
 

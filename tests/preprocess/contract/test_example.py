@@ -1,4 +1,4 @@
-"""PNG and tf.train.Example bytes against Pillow and TensorFlow."""
+"""Compares the bytes of PNG files and tf.train.Example with Pillow and TensorFlow."""
 
 import io
 
@@ -13,7 +13,7 @@ from tests.support.films import random_film
 
 
 @pytest.mark.parametrize("size", [(128, 95), (1, 1), (300, 250), (181, 181)])
-def test_png_is_what_pillow_and_tensorflow_read(size):
+def test_png_files_are_read_by_pillow_and_tensorflow(size):
     pixels = random_film(1, *size)
     data = encode_png(pixels)
     image = Image.open(io.BytesIO(data))
@@ -32,7 +32,7 @@ def test_other_pngs_are_not_decoded():
         decode_png(data.getvalue())
 
 
-def test_example_has_the_bytes_that_tensorflow_makes():
+def test_examples_have_the_same_bytes_as_tensorflows():
     pixels = random_film(2, 128, 95)
     data = encode_example(LabelledImage("3_Calc-Test_P_00038_LEFT_CC", 2, pixels))
     ints = lambda *values: tf.train.Feature(int64_list=tf.train.Int64List(value=values))  # noqa: E731
@@ -51,7 +51,7 @@ def test_example_has_the_bytes_that_tensorflow_makes():
     assert data == expected.SerializeToString(deterministic=True)
 
 
-def test_example_round_trips():
+def test_examples_are_decoded_to_what_was_encoded():
     image = LabelledImage("1_x", 0, random_film(3))
     again = decode_example(encode_example(image))
     assert (again.name, again.label) == ("1_x", 0)

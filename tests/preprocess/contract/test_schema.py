@@ -5,14 +5,14 @@ import pytest
 from preprocess.contract import schema
 
 
-def test_image_names_round_trip():
+def test_image_names_are_parsed_to_what_was_formatted():
     name = schema.image_name(3, "Calc-Test_P_00038_LEFT_CC")
     assert name == "3_Calc-Test_P_00038_LEFT_CC"
     assert schema.parse_image_name(name) == (3, "Calc-Test_P_00038_LEFT_CC")
 
 
 @pytest.mark.parametrize("name", ["0_x", "5_x", "3_", "3", "x", ""])
-def test_what_is_no_image_name_is_refused(name):
+def test_invalid_image_names_are_refused(name):
     with pytest.raises(ValueError, match="is not <density 1-4>_<mammogram ID>"):
         schema.parse_image_name(name)
 

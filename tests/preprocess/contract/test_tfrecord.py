@@ -8,13 +8,13 @@ from preprocess.contract.tfrecord import CorruptRecord, frame, read_records
 RECORDS = [b"", b"a", bytes(range(256)) * 50]
 
 
-def test_tensorflow_reads_what_is_framed(tmp_path):
+def test_tensorflow_reads_framed_records(tmp_path):
     path = tmp_path / "x.tfrecords"
     path.write_bytes(b"".join(map(frame, RECORDS)))
     assert [record.numpy() for record in tf.data.TFRecordDataset(str(path))] == RECORDS
 
 
-def test_what_tensorflow_writes_is_read_and_framed_alike(tmp_path):
+def test_records_that_tensorflow_writes_are_read_and_have_the_same_bytes(tmp_path):
     path = tmp_path / "x.tfrecords"
     with tf.io.TFRecordWriter(str(path)) as writer:
         for record in RECORDS:
@@ -24,7 +24,7 @@ def test_what_tensorflow_writes_is_read_and_framed_alike(tmp_path):
 
 
 @pytest.mark.parametrize("position", range(0, 40, 3))
-def test_every_flipped_bit_is_noticed(position):
+def test_flipped_bits_are_noticed(position):
     data = bytearray(frame(b"first") + frame(b"the second record"))
     data[position] ^= 4
     number = 0 if position < len(frame(b"first")) else 1
@@ -33,6 +33,6 @@ def test_every_flipped_bit_is_noticed(position):
 
 
 @pytest.mark.parametrize("length", [3, 11, 12, 14, 18, 20])
-def test_a_file_cut_short_is_noticed(length):
+def test_truncated_files_are_noticed(length):
     with pytest.raises(CorruptRecord, match="record 0"):
         list(read_records(io.BytesIO(frame(b"first")[:length])))

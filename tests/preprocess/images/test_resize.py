@@ -1,4 +1,4 @@
-"""The resize against exact fractions, a float64 computation and Pillow."""
+"""Compares the resize with exact fractions, with a float64 computation and with Pillow."""
 
 import itertools
 import subprocess
@@ -30,7 +30,7 @@ CASES = [  # film, canvas, size
 
 
 class Film:
-    """An array as a film that insists on being read from top to bottom."""
+    """An array as a film. It checks that rows are read from top to bottom."""
 
     def __init__(self, pixels):
         self.pixels, self.last = pixels, 0
@@ -43,7 +43,7 @@ class Film:
 
 
 def exact_area(pixels, canvas, size):
-    """The definition, in fractions: halves are rounded up."""
+    """Computes the mean of the rectangle of every output pixel with fractions; halves are rounded up."""
     result = np.zeros(size, np.uint16)
     for y, x in itertools.product(range(size[0]), range(size[1])):
         top, bottom = Fraction(y * canvas[0], size[0]), Fraction((y + 1) * canvas[0], size[0])
@@ -91,13 +91,13 @@ def test_the_brightest_film_of_the_largest_size_does_not_overflow():
 
 
 @pytest.mark.parametrize(("film", "canvas", "size"), CASES)
-def test_nearest_is_pillows(film, canvas, size):
+def test_nearest_is_the_same_as_pillows(film, canvas, size):
     pixels = random_film(sum(film), *film)
     result = pad_and_resize(Film(pixels), canvas, size, "nearest")
     np.testing.assert_array_equal(result, nearest_reference(pixels, canvas, size))
 
 
-def test_nearest_is_pillows_on_the_tutorials_canvas():
+def test_nearest_is_the_same_as_pillows_on_the_canvas_of_the_tutorial():
     pixels = random_film(1, 4656, 2968)
     result = pad_and_resize(Film(pixels), (7111, 5251), (128, 95), "nearest")
     np.testing.assert_array_equal(result, nearest_reference(pixels, (7111, 5251), (128, 95)))
@@ -112,7 +112,9 @@ def test_area_at_real_size():
 @pytest.mark.parametrize("film", [(11, 10), (10, 11)])
 @pytest.mark.parametrize("method", ["area", "nearest"])
 def test_a_film_larger_than_the_canvas_is_refused(film, method):
-    with pytest.raises(RejectedFilm, match=r"the film is 1\d high and 1\d wide; the canvas is only 10 by 10"):
+    with pytest.raises(
+        RejectedFilm, match=r"the film is 1\d pixels high and 1\d wide; the canvas is only 10 high and 10 wide"
+    ):
         pad_and_resize(Film(random_film(0, *film)), (10, 10), (5, 5), method)
 
 
@@ -125,7 +127,7 @@ def peak():
 def run(path):
     with open(path, "rb") as stream:
         return pad_and_resize(open_film(stream), (7111, 5431), (128, 95), sys.argv[2])
-run(sys.argv[3])  # a small film of the same format: what importing decoders costs is no image's memory
+run(sys.argv[3])  # a small film of the same format loads the decoder, whose memory is not counted
 before = peak()
 run(sys.argv[1])
 print(peak() - before)
@@ -135,7 +137,7 @@ print(peak() - before)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak memory from /proc")
 @pytest.mark.parametrize("method", ["area", "nearest"])
 @pytest.mark.parametrize("kind", ["DICOM", "RLE", "PNG", "TIFF", "JPEG"])
-def test_an_image_takes_less_than_two_and_a_half_times_its_pixels(kind, method, tmp_path):
+def test_a_film_takes_less_memory_than_two_and_a_half_times_its_pixels(kind, method, tmp_path):
     rng = np.random.default_rng(0)
 
     def write(name, height, width):
@@ -157,5 +159,5 @@ def test_an_image_takes_less_than_two_and_a_half_times_its_pixels(kind, method, 
     assert 0 <= int(ran.stdout) < 2.5 * pixels.nbytes
 
 
-def test_pillow_itself_writes_mode_i16():
+def test_pillow_makes_mode_i16_from_uint16():
     assert Image.fromarray(random_film(0)).mode == "I;16"

@@ -19,31 +19,34 @@ from preprocess.runtime.text import format_duration
         (3103, 62, 3000, 50, "preparing: 3,103 of 3,103, 1:02 min"),
     ],
 )
-def test_a_line(done, elapsed, recent, seconds, expected):
+def test_progress_lines(done, elapsed, recent, seconds, expected):
     assert progress_line("preparing", done, 3103, elapsed, recent, seconds) == expected
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.6, "1:00 min")])
-def test_a_duration(seconds, text):
+def test_durations(seconds, text):
     assert format_duration(seconds) == text
 
 
-def in_a_log():
+def log_without_terminal():
+    """Returns a log and the stream that it prints to."""
     stream = io.StringIO()
     return Log(Console(file=stream, width=100)), stream
 
 
-def on_a_terminal():
+def log_on_terminal():
+    """Returns a log and the stream that it takes for a terminal."""
     stream = io.StringIO()
     return Log(Console(file=stream, width=100, force_terminal=True, force_interactive=True, color_system=None)), stream
 
 
 def without_times(text):
+    """Replaces durations by "N s"."""
     return re.sub(r"\d+\.\d s", "N s", text)
 
 
 def watch(log, counts):
-    """Runs a stage until the watcher has counted as often as there are counts."""
+    """Runs a stage until its watcher has got the last of `counts`."""
     counted, waiting = threading.Event(), iter(counts)
 
     def count():
@@ -56,38 +59,38 @@ def watch(log, counts):
         assert counted.wait(60)
 
 
-def test_a_log_gets_a_line_every_so_often(monkeypatch):
-    log, stream = in_a_log()
+def test_lines_at_intervals_without_a_terminal(monkeypatch):
+    log, stream = log_without_terminal()
     watch(log, [0, 5, 10])
     assert without_times(stream.getvalue()) == "preparing: 10 of 10, N s\n"
     monkeypatch.setattr(module, "LINE_SECONDS", 0)
-    log, stream = in_a_log()
+    log, stream = log_without_terminal()
     watch(log, [0, 5, 10])
     assert "preparing: 5 of 10" in stream.getvalue().splitlines()[1]
 
 
-def test_a_terminal_sees_a_bar():
-    log, stream = on_a_terminal()
+def test_a_bar_on_a_terminal():
+    log, stream = log_on_terminal()
     watch(log, [0, 5, 10])
     assert "preparing" in stream.getvalue()
     assert "10/10" in stream.getvalue()
 
 
-def test_what_moved_on_is_still_done():
-    log, stream = in_a_log()
+def test_a_settled_number_is_the_final_one():
+    log, stream = log_without_terminal()
     with log.watch("preparing", 10, lambda: 0) as bar:
         bar.settle(9)
     assert without_times(stream.getvalue()) == "preparing: 9 of 10, N s\n"
 
 
-def test_a_counted_iteration_hands_everything_on():
-    log, stream = in_a_log()
+def test_track_yields_all_items():
+    log, stream = log_without_terminal()
     assert list(log.track("abc", 3, "reading")) == ["a", "b", "c"]
     assert without_times(stream.getvalue()) == "reading: 3 of 3, N s\n"
 
 
-def test_stages_in_a_log():
-    log, stream = in_a_log()
+def test_stages_without_a_terminal():
+    log, stream = log_without_terminal()
     with log.plan(["prepare", "train"]):
         with log.stage("prepare"):
             log.info("something")
@@ -98,8 +101,8 @@ def test_stages_in_a_log():
     ]  # fmt: skip
 
 
-def test_stages_on_a_terminal_stay_in_sight():
-    log, stream = on_a_terminal()
+def test_stages_on_a_terminal_stay_visible():
+    log, stream = log_on_terminal()
     with log.plan(["prepare", "train", "report"]):
         with log.stage("prepare"), log.bar("preparing", 10) as bar:
             bar.move(10)
@@ -112,8 +115,8 @@ def test_stages_on_a_terminal_stay_in_sight():
     assert stream.getvalue().endswith("\x1b[?25h")  # the cursor is shown again
 
 
-def test_a_failure_leaves_the_terminal_in_order():
-    log, stream = on_a_terminal()
+def test_an_error_restores_the_terminal():
+    log, stream = log_on_terminal()
     with pytest.raises(ValueError, match="no"), log.bar("preparing", 1):
         raise ValueError("no")
     assert stream.getvalue().endswith("\x1b[?25h")

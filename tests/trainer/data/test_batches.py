@@ -12,11 +12,14 @@ IMAGES = image_set(*labelled_images(10))
 
 
 def steps(batches, count):
-    return [tuple(part.numpy() for part in batch) for batch in itertools.islice(batches, count)]
+    """Returns the first batches as tuples of arrays."""
+    taken = [tuple(part.numpy() for part in batch) for batch in itertools.islice(batches, count)]
+    assert len(taken) == count
+    return taken
 
 
 def indices(pixels):
-    """Which images these are, told by their pixels."""
+    """Returns the index of each image, which its pixels determine."""
     return [next(n for n in range(10) if np.array_equal(IMAGES.pixels[n], image)) for image in pixels]
 
 
@@ -24,7 +27,7 @@ def contexts(replicas, workers):
     return [tf.distribute.InputContext(workers, number, replicas) for number in range(workers)]
 
 
-def test_every_epoch_is_another_permutation_of_all_images():
+def test_every_epoch_is_a_new_permutation_of_all_images():
     seen = [index for pixels, _, _ in steps(training_batches(IMAGES, 4, 7, 0), 15) for index in indices(pixels)]
     epochs = [tuple(seen[start : start + 10]) for start in range(0, 60, 10)]
     assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
@@ -40,16 +43,16 @@ def test_labels_and_positions_belong_to_the_pixels():
 
 
 @pytest.mark.parametrize("first", [1, 2, 3, 9, 40])
-def test_the_stream_is_taken_up_at_any_step(first):
+def test_the_batches_can_start_at_any_step(first):
     whole = steps(training_batches(IMAGES, 4, 7, 0), first + 3)[first:]
-    taken_up = steps(training_batches(IMAGES, 4, 7, first), 3)
-    for one, other in zip(whole, taken_up, strict=True):
+    later = steps(training_batches(IMAGES, 4, 7, first), 3)
+    for one, other in zip(whole, later, strict=True):
         for a, b in zip(one, other, strict=True):
             np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_replicas_share_the_batch_of_one(workers):
+def test_replicas_divide_the_batch_of_one_device(workers):
     whole = steps(training_batches(IMAGES, 8, 7, 0), 3)
     parts = [steps(training_batches(IMAGES, 8, 7, 0, context), 12 // workers) for context in contexts(4, workers)]
     per_worker = 4 // workers

@@ -22,11 +22,11 @@ def test_statistics_are_exact(pixels):
     variance = sum((value - mean) ** 2 for value in set(values)) if len(set(values)) == 1 else None
     if variance is None:
         variance = sum((value - mean) ** 2 for value in values) / len(values)
-    found = compute_statistics(pixels)
-    assert (found.mean, found.variance) == (float(mean), float(variance))
+    statistics = compute_statistics(pixels)
+    assert (statistics.mean, statistics.variance) == (float(mean), float(variance))
 
 
-def test_balanced_weights_give_each_category_the_same_say():
+def test_balanced_weights_give_each_category_the_same_weight():
     assert class_weights([10, 20, 5, 5], balanced=True) == [1.0, 0.5, 2.0, 2.0]
     assert class_weights([10, 0, 30, 0], balanced=True) == [2.0, 0.0, 2 / 3, 0.0]
     assert class_weights([10, 0, 30, 0], balanced=False) == [1.0] * 4
@@ -37,7 +37,7 @@ def test_counts_and_absent_categories():
     assert (images.counts, images.absent, len(images)) == ([1, 1, 1, 0], [4], 3)
 
 
-def test_the_digest_is_of_pixels_labels_and_order():
+def test_the_digest_depends_on_pixels_labels_and_order():
     names, pixels, labels = labelled_images(6)
     digest = image_set(names, pixels, labels).digest
     assert image_set([""] * 6, pixels.copy(), labels.tolist()).digest == digest
@@ -46,7 +46,7 @@ def test_the_digest_is_of_pixels_labels_and_order():
     assert image_set(names, pixels.reshape(6, 12, 16), labels).digest != digest
 
 
-def test_patients_on_both_sides_are_found():
+def test_shared_patients_are_found():
     one = image_set(["1_Calc-Training_P_00001_LEFT_CC", "1_Calc-Training_P_00002_LEFT_CC", ""], *labelled_images(3)[1:])
     other = image_set(["2_Mass-Test_P_00002_RIGHT_MLO", "3_x", ""], *labelled_images(3)[1:])
     assert shared_patients(one, other) == ["P_00002"]

@@ -13,7 +13,7 @@ from trainer.data.png_folder import read_folder
 
 
 @pytest.mark.parametrize("ending", [".png", ""])
-def test_images_come_in_the_order_of_records(tmp_path, ending):
+def test_images_are_in_record_order(tmp_path, ending):
     names, pixels, labels = labelled_images(40)
     images = read_folder(str(write_folder(tmp_path / "a", names, pixels, ending)), SIZE, 4, Log())
     order = sorted(range(40), key=lambda n: hashlib.sha256(names[n][2:].encode()).hexdigest())
@@ -23,16 +23,17 @@ def test_images_come_in_the_order_of_records(tmp_path, ending):
     assert (images.pixels.dtype, images.labels.dtype) == (np.uint16, np.int64)
 
 
-def test_other_files_are_named_and_left_out(tmp_path, capsys):
+def test_other_files_are_ignored_with_a_warning(tmp_path, capsys):
     names, pixels, _ = labelled_images(4)
     folder = write_folder(tmp_path / "a", names, pixels)
     for other in ("README", "notes.txt", ".DS_Store", "x.png"):
         (folder / other).write_text("x")
     (folder / "3_folder").mkdir()
     assert len(read_folder(str(folder), SIZE, 4, Log())) == 4
-    said = capsys.readouterr().err
-    assert (
-        said == f"warning: {folder}: not named <density>_<case> and left out: .DS_Store, README, notes.txt and 1 more\n"
+    warnings = capsys.readouterr().err
+    assert warnings == (
+        f"warning: {folder}: not named <density>_<mammogram ID> and therefore ignored: "
+        ".DS_Store, README, notes.txt and 1 more\n"
     )
 
 
@@ -53,7 +54,7 @@ def truncated(folder):
     (folder / "2_bad.png").write_bytes((folder / "2_bad.png").read_bytes()[:200])
 
 
-def no_png(folder):
+def not_png(folder):
     (folder / "2_bad.png").write_bytes(b"no image")
 
 
@@ -61,7 +62,7 @@ def empty(folder):
     (folder / "2_bad.png").write_bytes(b"")
 
 
-def a_bomb(folder):
+def huge_size(folder):
     header = struct.pack(">IIBBBBB", 60000, 60000, 16, 0, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", b"")]
     data = [struct.pack(">I", len(c)) + kind + c + struct.pack(">I", zlib.crc32(kind + c)) for kind, c in chunks]
@@ -91,29 +92,29 @@ BAD = {
     colour: "2_bad.png: a PNG of mode RGB; expected 16-bit gray",
     other_size: "2_bad.png: 7 x 5 pixels; expected 12 x 16 (--image_width, --image_height)",
     truncated: "2_bad.png: ",
-    no_png: "2_bad.png: not a PNG; expected a 16-bit gray PNG",
+    not_png: "2_bad.png: not a PNG; expected a 16-bit gray PNG",
     empty: "2_bad.png: not a PNG; expected a 16-bit gray PNG",
-    a_bomb: "2_bad.png: Image size (3600000000 pixels) exceeds limit",
+    huge_size: "2_bad.png: Image size (3600000000 pixels) exceeds limit",
     category_5: "5_bad.png: density category 5; expected 1 to 4",
     category_0: "0_bad.png: density category 0; expected 1 to 4",
-    twice: "bad stands there twice, as 2_bad and 2_bad.png; remove one of the two",
-    two_categories: "bad stands there twice, as 2_bad.png and 3_bad.png; remove one of the two",
+    twice: "contains bad twice, as 2_bad and 2_bad.png; remove one of the two",
+    two_categories: "contains bad twice, as 2_bad.png and 3_bad.png; remove one of the two",
 }
 
 
-@pytest.mark.parametrize("spoil", BAD, ids=lambda spoil: spoil.__name__)
-def test_a_bad_image_is_named(tmp_path, spoil):
+@pytest.mark.parametrize("damage", BAD, ids=lambda damage: damage.__name__)
+def test_invalid_images_are_refused(tmp_path, damage):
     names, pixels, _ = labelled_images(8)
     folder = write_folder(tmp_path / "a", names, pixels)
-    spoil(folder)
+    damage(folder)
     with pytest.raises(InputError) as error:
         read_folder(str(folder), SIZE, 4, Log())
-    assert BAD[spoil] in str(error.value)
+    assert BAD[damage] in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_no_folder_and_no_images(tmp_path):
+def test_missing_and_empty_folders_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"nowhere: cannot be listed \(No such file or directory\)"):
         read_folder(str(tmp_path / "nowhere"), SIZE, 4, Log())
-    with pytest.raises(InputError, match="holds no image named <density>_<case>"):
+    with pytest.raises(InputError, match="contains no image named <density>_<mammogram ID>"):
         read_folder(str(tmp_path), SIZE, 4, Log())

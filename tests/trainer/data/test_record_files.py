@@ -36,40 +36,40 @@ def test_shards_are_read_in_the_order_of_their_names(tmp_path):
 
 
 def example(**values):
-    """A serialized example with other values than the right ones; None leaves a feature out."""
+    """Returns a serialized tf.train.Example. values: replace the valid ones or add features; None removes a feature."""
     features = {"image": np.zeros(SIZE, "<f4").tobytes(), "label": 1} | values
-    made = {
+    encoded = {
         name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
         if isinstance(value, bytes)
         else tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
         for name, value in features.items()
         if value is not None
     }
-    return tf.train.Example(features=tf.train.Features(feature=made)).SerializeToString()
+    return tf.train.Example(features=tf.train.Features(feature=encoded)).SerializeToString()
 
 
 BAD = {
     "another size": (example(image=bytes(80)), "80 bytes of pixels; expected 12 x 16 float32"),
-    "a size of its own": (
+    "another height and width": (
         encode_example(LabelledImage("", 0, np.zeros((5, 7), np.uint16))),
         r"7 x 5 pixels; expected 12 x 16 \(--image_width, --image_height\)",
     ),
     "16-bit integers": (example(image=bytes(2 * 16 * 12)), "384 bytes of pixels"),
-    "a height that lies": (example(height=2**62, width=4), "768 bytes of pixels"),
-    "scaled pixels": (example(image=np.full(SIZE, 0.5, "<f4").tobytes()), "no whole numbers from 0 to 65535"),
-    "NaN": (example(image=np.full(SIZE, np.nan, "<f4").tobytes()), "no whole numbers"),
-    "too bright": (example(image=np.full(SIZE, 65536, "<f4").tobytes()), "no whole numbers"),
-    "negative": (example(image=np.full(SIZE, -1, "<f4").tobytes()), "no whole numbers"),
+    "a wrong height": (example(height=2**62, width=4), "768 bytes of pixels"),
+    "scaled pixels": (example(image=np.full(SIZE, 0.5, "<f4").tobytes()), "not whole numbers from 0 to 65535"),
+    "NaN": (example(image=np.full(SIZE, np.nan, "<f4").tobytes()), "not whole numbers"),
+    "too bright": (example(image=np.full(SIZE, 65536, "<f4").tobytes()), "not whole numbers"),
+    "negative": (example(image=np.full(SIZE, -1, "<f4").tobytes()), "not whole numbers"),
     "label 4": (example(label=4), "label 4; expected 0 to 3"),
     "label -1": (example(label=-1), "label -1; expected 0 to 3"),
     "no label": (example(label=None), "no 'label' or no 'image'"),
     "no image": (example(image=None), "no 'label' or no 'image'"),
-    "no example": (b"\xff\xff\xff", "is no tf.train.Example"),
+    "not a tf.train.Example": (b"\xff\xff\xff", "is not a tf.train.Example"),
 }
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_a_bad_record_is_named(tmp_path, kind):
+def test_invalid_records_are_refused(tmp_path, kind):
     record, message = BAD[kind]
     (tmp_path / "a.tfrecords").write_bytes(frame(example()) + frame(record))
     with pytest.raises(InputError, match=rf"a\.tfrecords: record 1: .*{message}"):
@@ -80,15 +80,15 @@ def test_a_bad_record_is_named(tmp_path, kind):
     (lambda data: data[:-7], "record 1: the file ends within it"),
     (lambda data: data[:100] + b"\x00\x01" + data[102:], "record 0: its checksum is wrong"),
     (lambda data: data + b"xyz", "record 2: its length is damaged"),
-    (lambda _: b"", "holds no records"),
+    (lambda _: b"", "contains no records"),
 ])  # fmt: skip
-def test_a_damaged_file_is_named(tmp_path, change, message):
+def test_damaged_files_are_refused(tmp_path, change, message):
     data = frame(example(label=3)) * 2
     (tmp_path / "a.tfrecords").write_bytes(change(data))
     with pytest.raises(InputError, match=rf"a\.tfrecords: {message}"):
         read(tmp_path / "a.tfrecords")
 
 
-def test_no_file(tmp_path):
+def test_missing_files_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"b\*: no such file, and no file matches it"):
         read(tmp_path / "b*")

@@ -12,7 +12,7 @@ def make(precision="float32", seed=0, size=(16, 12)):
 
 
 def computed(model, image):
-    """The logits of one (H, W) image, written out in float64."""
+    """Computes the logits of one (H, W) image in float64 with SciPy and NumPy."""
     weights = {weight.path: weight.numpy().astype(np.float64) for weight in model.weights}
 
     def convolved(x, name):
@@ -32,16 +32,16 @@ def computed(model, image):
 
 
 @pytest.mark.parametrize("size", [(16, 12), (9, 7)])
-def test_the_network_computes_what_the_tutorial_says(size):
+def test_the_logits_are_those_of_a_computation_in_float64(size):
     model = make(size=size)
-    for variable in model.trainable_variables:  # biases begin as zeros and would not be seen
+    for variable in model.trainable_variables:  # biases are initialized with zeros, which would hide errors
         variable.assign_add(tf.random.stateless_normal(variable.shape, [1, 2], stddev=0.05))
     images = np.random.default_rng(0).integers(0, 65536, (3, *size)).astype(np.float32)
     expected = np.stack([computed(model, image) for image in images])
     np.testing.assert_allclose(model(images[..., None]).numpy(), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_the_real_size_has_the_tutorial_s_layers():
+def test_the_layers_at_the_real_size_are_those_of_the_tutorial():
     model = make(size=(128, 95))
     shapes = {weight.path: tuple(weight.shape) for weight in model.trainable_weights}
     assert shapes == {
@@ -52,14 +52,14 @@ def test_the_real_size_has_the_tutorial_s_layers():
     assert model.get_layer("dropout").rate == 0.4
 
 
-def test_weights_are_a_function_of_the_seed():
+def test_the_initial_weights_depend_on_the_seed_only():
     one, same, other = make(), make(), make(seed=2**28 - 1)
     for a, b, c in zip(one.trainable_weights, same.trainable_weights, other.trainable_weights, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
         assert "bias" in a.path or not np.array_equal(a.numpy(), c.numpy())
 
 
-def test_bfloat16_is_for_the_arithmetic_only():
+def test_bfloat16_is_used_for_computations_only():
     model = make("bfloat16")
     assert {weight.dtype for weight in model.weights} == {"float32"}
     assert model.get_layer("conv2").compute_dtype == "bfloat16"
@@ -75,7 +75,7 @@ def mask(positions, seed=5, batch_size=8, dropout=0.4):
     return keep_mask(seed, tf.constant(positions, tf.int64), batch_size, dropout).numpy()
 
 
-def test_a_mask_is_a_function_of_seed_step_and_row():
+def test_a_dropout_mask_depends_on_seed_step_and_row_only():
     whole = mask(range(16, 24))
     np.testing.assert_array_equal(np.concatenate([mask(range(16, 20)), mask(range(20, 24))]), whole)
     compiled = tf.function(keep_mask, jit_compile=True)(5, tf.range(16, 24, dtype=tf.int64), 8, 0.4)
@@ -86,7 +86,7 @@ def test_a_mask_is_a_function_of_seed_step_and_row():
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.1, 0.4, 0.9])
-def test_a_mask_leaves_out_its_share_and_keeps_the_sum(dropout):
+def test_a_dropout_mask_removes_its_share_and_scales_the_rest(dropout):
     drawn = np.concatenate(
         [mask(range(64 * step, 64 * step + 64), batch_size=64, dropout=dropout) for step in range(8)]
     )

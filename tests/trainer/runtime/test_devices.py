@@ -1,4 +1,4 @@
-"""One device against eight compiled ones and against two workers; and what is read off the machine."""
+"""Compares training on one device with eight compiled replicas and with two workers; tests the detection of devices."""
 
 import csv
 import json
@@ -12,7 +12,7 @@ import pytest
 from tests import ROOT
 from tests.support.labelled import FLAGS, labelled_images, write_folder, write_records
 from tests.support.workers import worker_environments
-from tests.trainer.test_trainers import weights
+from tests.trainer.test_trainers import assert_same_weights
 from trainer.runtime import devices
 
 TRAINING = ["--training_steps=30", "--checkpoint_steps=20"]
@@ -36,7 +36,7 @@ def run(module, *argv, environment=()):
 
 
 def run_workers(*argv):
-    """Runs gpu_model on two workers at once; returns what each said."""
+    """Runs gpu_model on two workers at the same time; returns the output of each."""
     processes = [run("gpu_model", *argv, environment=environment) for environment in worker_environments()]
     return [finish(process) for process in processes]
 
@@ -50,9 +50,9 @@ def gpu_argv(data, model_dir):
 
 
 def finish(process):
-    said, _ = process.communicate()
-    assert process.returncode == 0, said
-    return said
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    return output
 
 
 def losses(model_dir):
@@ -71,34 +71,33 @@ def one_device(data, tmp_path_factory):
     return model_dir
 
 
-def test_eight_compiled_replicas_train_what_one_device_does(data, one_device, tmp_path):
-    said = finish(run("tpu_model", *tpu_argv(data, tmp_path / "m"), "--rehearse_tpu"))
-    assert "one CPU as 8 logical devices, XLA" in said
+def test_eight_compiled_replicas_train_the_same_model_as_one_device(data, one_device, tmp_path):
+    output = finish(run("tpu_model", *tpu_argv(data, tmp_path / "m"), "--rehearse_tpu"))
+    assert "one CPU as 8 logical devices, XLA" in output
     np.testing.assert_allclose(losses(tmp_path / "m"), losses(one_device), rtol=0, atol=1e-4)
     assert metrics(tmp_path / "m")["confusion"] == metrics(one_device)["confusion"]
     assert metrics(tmp_path / "m")["loss"] == pytest.approx(metrics(one_device)["loss"], abs=1e-4)
 
 
-def test_a_rehearsal_is_taken_up_where_it_was_stopped(data, tmp_path):
+def test_a_rehearsal_continues_to_the_same_weights(data, tmp_path):
     finish(run("tpu_model", *tpu_argv(data, tmp_path / "whole"), "--rehearse_tpu", "--num_shards=2"))
     finish(run("tpu_model", *tpu_argv(data, tmp_path / "m"), "--rehearse_tpu", "--num_shards=2", "--training_steps=13"))
     finish(run("tpu_model", *tpu_argv(data, tmp_path / "m"), "--rehearse_tpu", "--num_shards=2"))
-    for name, value in weights(tmp_path / "m").items():
-        np.testing.assert_array_equal(value, weights(tmp_path / "whole")[name])
+    assert_same_weights(tmp_path / "m", tmp_path / "whole")
 
 
 def test_a_batch_must_be_a_multiple_of_the_replicas(data, tmp_path):
     process = run("tpu_model", *tpu_argv(data, tmp_path / "m"), "--rehearse_tpu", "--batch_size=12")
-    said, _ = process.communicate()
+    output, _ = process.communicate()
     assert process.returncode == 2
-    assert "error: --batch_size 12 is no multiple of 8 replicas; choose one that is" in said
+    assert "error: --batch_size 12 is not a multiple of the 8 replicas; choose one that is" in output
 
 
-def test_two_workers_train_what_one_does(data, tmp_path):
-    said = run_workers(*gpu_argv(data, tmp_path / "m"), "--training_steps=13")
-    assert all("on 2 replicas of 2 workers" in text for text in said)
-    said = run_workers(*gpu_argv(data, tmp_path / "m"))
-    assert all("goes on from its checkpoint of step 13" in text for text in said)
+def test_two_workers_train_the_same_model_as_one(data, tmp_path):
+    outputs = run_workers(*gpu_argv(data, tmp_path / "m"), "--training_steps=13")
+    assert all("on 2 replicas of 2 workers" in text for text in outputs)
+    outputs = run_workers(*gpu_argv(data, tmp_path / "m"))
+    assert all("continues from its checkpoint of step 13" in text for text in outputs)
     finish(run("gpu_model", *gpu_argv(data, tmp_path / "one")))
     np.testing.assert_allclose(losses(tmp_path / "m"), losses(tmp_path / "one"), rtol=0, atol=1e-4)
     assert metrics(tmp_path / "m")["confusion"] == metrics(tmp_path / "one")["confusion"]
@@ -107,7 +106,7 @@ def test_two_workers_train_what_one_does(data, tmp_path):
 @pytest.mark.parametrize(("flags", "expected"), [
     ("fpu avx512f", False), ("fpu avx512_bf16", True), ("amx_bf16", True), ("xavx512_bf16", False), ("", False),
 ])  # fmt: skip
-def test_bfloat16_is_read_off_the_flags_of_the_cpu(tmp_path, flags, expected):
+def test_bfloat16_is_detected_from_the_flags_of_the_cpu(tmp_path, flags, expected):
     (tmp_path / "cpuinfo").write_text(
         f"processor\t: 0\nmodel name\t: avx512_bf16\nflags\t\t: {flags}\nbugs\t\t: amx_bf16\n"
     )
@@ -115,8 +114,8 @@ def test_bfloat16_is_read_off_the_flags_of_the_cpu(tmp_path, flags, expected):
     assert devices.cpu_has_bfloat16(tmp_path / "nowhere") is False
 
 
-def test_a_cluster_of_one_is_no_cluster(monkeypatch):
+def test_a_cluster_of_one_worker_needs_no_cluster(monkeypatch):
     config = {"cluster": {"chief": ["localhost:1"]}, "task": {"type": "chief", "index": 0}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(config))
-    found = devices.find_gpus()
-    assert (found.strategy.num_replicas_in_sync, found.is_chief, found.compiled) == (1, True, False)
+    runtime = devices.find_gpus()
+    assert (runtime.strategy.num_replicas_in_sync, runtime.is_chief, runtime.compiled) == (1, True, False)

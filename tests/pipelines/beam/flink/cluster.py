@@ -1,16 +1,14 @@
-"""A standalone Flink cluster on loopback: JobManager, TaskManagers and Beam's job server; workers start as needed.
+"""Runs a standalone Flink cluster on localhost: JobManager, TaskManagers and Beam's job server.
 
     python -m tests.pipelines.beam.flink.cluster PYTHON
 
-sets it up, prints the options with which a job runs there, and waits for Enter.
-
-PYTHON is the interpreter of a virtual environment that has Beam and this project installed.
+starts a cluster, prints the options with which a Beam job runs on it, and stops it when Enter is pressed. PYTHON is the
+interpreter of a virtual environment with Beam and this project.
 """
 
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +17,8 @@ import urllib.request
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
+
+from tests.support.ports import claim_ports
 
 FOLDER = Path(__file__).parent
 JARS = FOLDER / "jars"
@@ -38,13 +38,13 @@ class Cluster:
     """A running cluster.
 
     Attributes:
-        options: what a Beam command needs to run there.
-        task_managers: their processes.
+        options: options with which a Beam job runs on it.
+        task_managers: the processes of the TaskManagers.
     """
 
     def __init__(self, folder: Path, python: Path, stack: ExitStack):
         self._folder, self._stack = folder, stack
-        rest, rpc, job, artifacts = _free_ports(4)
+        rest, rpc, job, artifacts = claim_ports(4)
         self._rest = f"http://localhost:{rest}"
         settings = (FOLDER / "config.yaml").read_text()
         (folder / "config.yaml").write_text(f"{settings}rest.port: {rest}\njobmanager.rpc.port: {rpc}\n")
@@ -70,12 +70,12 @@ class Cluster:
         ]  # fmt: skip
 
     def ask(self, path: str) -> dict:
-        """What the JobManager's REST service answers."""
+        """Returns the response of the JobManager's REST service to a request."""
         with urllib.request.urlopen(f"{self._rest}/{path}") as answer:
             return json.load(answer)
 
     def _start(self, name: str, command: list[str], ready: str) -> subprocess.Popen:
-        """Starts a process and waits for the line that says it is ready."""
+        """Starts a process and waits for a line of its output that contains `ready`."""
         process = subprocess.Popen(
             command, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             start_new_session=True,
@@ -93,28 +93,20 @@ class Cluster:
 
 @contextmanager
 def flink_cluster(folder: Path, python: Path):
-    """Sets a cluster up and tears it down; logs and settings are in `folder`."""
+    """Runs a cluster while the context is open; its logs and settings are in `folder`."""
     with ExitStack() as stack:
         yield Cluster(folder, python, stack)
 
 
 def _drain(stream: IO[str], log: Path) -> None:
-    with log.open("w", buffering=1) as file:  # a line at a time: whoever looks for what hangs finds the last one
+    with log.open("w", buffering=1) as file:  # line by line, so that the log of a blocked process is complete
         file.writelines(stream)
 
 
 def _stop(process: subprocess.Popen) -> None:
     with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # with the workers that it started
+        os.killpg(process.pid, signal.SIGKILL)  # also kills the workers that it has started
     process.wait()
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for free in sockets:
-            free.bind(("localhost", 0))
-        return [free.getsockname()[1] for free in sockets]
 
 
 if __name__ == "__main__":

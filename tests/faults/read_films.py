@@ -1,7 +1,9 @@
-"""What the readers make of files, said by a process that a film may take 10 s of CPU time and 1.5 GB of: the kernel
-ends it otherwise, and the test that asked with it.
+"""Reads and resizes films in another process, with the code of this project.
 
-    python -m tests.faults.judge HEIGHT WIDTH < paths, one a line > answers in JSON, one a line
+A film may take 10 s of CPU time and 1.5 GiB of memory. If it takes more, the kernel ends the process or an allocation
+fails, and the test fails.
+
+    python -m tests.faults.read_films < paths, one per line > results in JSON, one per line
 """
 
 import json
@@ -22,16 +24,15 @@ MEMORY_BYTES = 1536 << 20
 MAX_PIXELS = 1_000_000
 
 
-def judge(paths):
-    """For each path: [stage, reason] of a rejection, or the small image as a list of rows and the film's size."""
+def read_films(paths):
+    """Returns a result for each path, as `read_film` does."""
     lines = "".join(f"{path}\n" for path in paths)
-    ran = subprocess.run(
-        [sys.executable, "-m", "tests.faults.judge"], input=lines, cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    answers = [json.loads(line) for line in ran.stdout.splitlines()]
-    assert ran.returncode == 0, f"{paths[len(answers)]}: status {ran.returncode}\n{ran.stderr[-3000:]}"
+    command = [sys.executable, "-m", "tests.faults.read_films"]
+    ran = subprocess.run(command, input=lines, cwd=ROOT, capture_output=True, text=True, check=False)
+    results = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert ran.returncode == 0, f"{paths[len(results)]}: status {ran.returncode}\n{ran.stderr[-3000:]}"
     assert ran.stderr == "", ran.stderr[-3000:]
-    return answers
+    return results
 
 
 def main():
@@ -42,10 +43,11 @@ def main():
         used = resource.getrusage(resource.RUSAGE_SELF)
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
         resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + 1 + CPU_SECONDS, hard))
-        print(json.dumps(verdict(line.rstrip("\n"))), flush=True)
+        print(json.dumps(read_film(line.rstrip("\n"))), flush=True)
 
 
-def verdict(path):
+def read_film(path):
+    """Returns {"rejected": [stage, reason]}, or {"film": [height, width], "pixels": rows of the image of SIZE}."""
     try:
         with open_film_file(path, "header") as stream:
             film = open_film(stream, MAX_PIXELS)
