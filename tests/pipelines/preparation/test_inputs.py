@@ -56,7 +56,7 @@ def test_a_binary_file_for_a_csv(job, sound):
 def test_a_folder_for_a_csv(job, sound):
     (sound / "train.csv").unlink()
     (sound / "train.csv").mkdir()
-    assert "train.csv" in refused(job)
+    assert "train.csv: no such file; give the case descriptions' paths" in refused(job)
 
 
 @pytest.mark.parametrize("images", ["gone", "empty"])
