@@ -1,1 +1,1 @@
-"""Parts of `pipelines.preprocess`: options, input files, dry run and the closing table."""
+"""Parts of the command `pipelines.preprocess`: options, input files, dry run and the summary at its end."""

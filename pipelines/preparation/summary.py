@@ -1,4 +1,4 @@
-"""The table that a run prints at its end."""
+"""The summary that a run prints at its end: counts by split and category, and the omissions with their reasons."""
 
 import collections
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,7 @@
-"""`manifest.json`: what a data set contains and how it was made. It is written last; with it, the data set is whole."""
+"""`manifest.json`: what a data set contains and how it was made.
+
+It is written last: a data set without it is incomplete.
+"""
 
 import collections
 import json

@@ -1,4 +1,4 @@
-"""Reads a finished data set from its files, for the trainers' command lines, the verification and the report."""
+"""Reads a finished data set from its files, for its verification and for the report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The description of one run that its workers need, and the elements that they exchange."""
+"""The settings of a run that its Beam workers need, and the types of the elements that the stages exchange."""
 
 import hashlib
 from dataclasses import dataclass

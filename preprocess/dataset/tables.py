@@ -1,4 +1,4 @@
-"""The two tables of a data set: `dataset.csv` (one row an image) and `rejected.jsonl` (one line an omission)."""
+"""The two tables of a data set: `dataset.csv` (one row per image) and `rejected.jsonl` (one line per omission)."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Converts the exceptions of Google's client libraries to errors of one line, and defines what is retried."""
+"""Converts exceptions of Google's client libraries to one-line errors; defines what is retried, and for how long."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Allows one run at a time in a folder; a second run ends at once, with a message that names the holder.
+"""The interface of `flock` and `lease`: allows one run at a time in a folder; a second run ends with one line.
 
 local folder    `.lock`, held with flock, see `flock`
 gs://           `.lock`, an object that the run renews until it ends, see `lease`

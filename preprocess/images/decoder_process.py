@@ -1,4 +1,4 @@
-"""Decoder processes, seen from the worker: how they are started, given films, limited and ended.
+"""The worker's side of a decoder process: starts it, sends it films, enforces the time limits, and ends it.
 
 A process is started when it is first needed and then reused; there are as many as threads that decode at the same time.
 It is started as a new program, not by fork: Beam's workers have threads, and a fork would copy locks that they hold.

@@ -1,4 +1,4 @@
-"""The task of making one small image from one film file, and how that file is opened."""
+"""The task of making one small image: path, sizes and time limits of a film, and how its file is opened."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Lists, adds and deletes the files of checkpoints.
+"""Lists, writes and deletes the files of checkpoints, for `checkpoints`.
 
 A checkpoint consists of `ckpt-<step>.index` and `ckpt-<step>.data-<n>-of-<m>`. Its files are written in the folder
 `.unfinished-ckpt-<step>` and then moved to the model's folder, the index last. This folder, or in gs:// an empty object

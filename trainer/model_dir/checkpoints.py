@@ -1,4 +1,4 @@
-"""Saves and restores the checkpoints of a model."""
+"""Saves and restores the checkpoints of a model, and decides how many are kept."""
 
 import keras
 import tensorflow as tf

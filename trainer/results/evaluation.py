@@ -1,4 +1,4 @@
-"""Predicts the density category of every image of a set, each exactly once."""
+"""Predicts the density category of each image of a set exactly once; `metrics` evaluates the predictions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Handlers for SIGTERM and SIGINT: during training they are recorded and checked for between calls of the loop.
+"""Handles SIGTERM and SIGINT: during training a signal is only recorded, and the run checks for it between steps.
 
 Before training, SIGTERM ends the process at once.
 """
