@@ -13,7 +13,7 @@ demo: setup
 	    --trainer both --model_dir demo/models --training_steps 100 --batch_size 32
 
 test: .venv/dev.stamp lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # The fault tests in full; `make test` runs a short form of them.
 test-faults: .venv/dev.stamp
