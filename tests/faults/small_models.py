@@ -33,8 +33,8 @@ def command(data, model_dir, steps=STEPS, *flags):
 
 
 def environment_of(**variables):
-    """Returns this process's environment with `variables`, and without TensorFlow's log level, which is set here."""
-    return {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"} | variables
+    """Returns this process's environment with `variables`."""
+    return os.environ | variables
 
 
 def run(*words, environment=None):

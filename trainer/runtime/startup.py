@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 import tempfile
 
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
@@ -11,13 +12,13 @@ def import_tensorflow() -> None:
     """Imports TensorFlow and hides its messages about its build, the CPU and missing GPUs.
 
     TensorFlow writes them before it applies a log level, so standard error is redirected to a temporary file during the
-    import, and shown only if the import fails. If TF_CPP_MIN_LOG_LEVEL is set, this function does nothing, and a later
-    import prints all messages of that level.
+    import, and shown only if the import fails. TF_CPP_MIN_LOG_LEVEL is set during the import only, because child
+    processes inherit it. If it is set already, a later import prints all messages of that level.
 
     The garbage collector is disabled during the import: it would traverse all imported objects repeatedly, which takes
     a fifth of the time.
     """
-    if _LOG_LEVEL in os.environ:
+    if "tensorflow" in sys.modules or _LOG_LEVEL in os.environ:
         return
     os.environ[_LOG_LEVEL] = "2"
     kept = os.dup(2)
@@ -35,5 +36,6 @@ def import_tensorflow() -> None:
         finally:
             gc.freeze()
             gc.enable()
+            del os.environ[_LOG_LEVEL]
             os.dup2(kept, 2)
             os.close(kept)
