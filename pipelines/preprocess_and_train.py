@@ -13,7 +13,7 @@ from pipelines.preparation import options as preparation
 from pipelines.vertex_ai.options import add_vertex_options
 from preprocess.contract import schema
 from preprocess.files import storage
-from preprocess.runtime.arguments import HelpFormatter
+from preprocess.runtime.arguments import CommandParser, HelpFormatter
 from preprocess.runtime.command import exit_process, run_command
 from preprocess.runtime.errors import InputError
 from preprocess.runtime.log import Log
@@ -128,13 +128,14 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     Raises:
         InputError: an unknown option, a missing one, or two that cannot be combined.
     """
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m pipelines.preprocess_and_train",
         description="Makes a data set, verifies it, trains and evaluates density classifiers on it, and writes a "
         "report. To continue a run that was stopped, run the same command again.",
         epilog=preparation.EPILOG,
         formatter_class=HelpFormatter,
         allow_abbrev=False,
+        elsewhere=preparation.beam_option_names,
     )
     parser.add_argument(
         "--trainer", choices=(GPU, TPU, BOTH), required=True,
@@ -149,7 +150,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     add_tpu_options(parser)
     add_vertex_options(parser)
     options, rest = parser.parse_known_args(arguments)
-    preparation.check_beam_options(rest, parser)
+    preparation.check_beam_options(rest)
     options.cloud = PipelineOptions(rest).view_as(GoogleCloudOptions)
     options.model_dir = os.path.expanduser(training.model_dir_of(options))
     options.output = os.path.expanduser(options.output)

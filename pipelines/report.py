@@ -1,11 +1,11 @@
 """Writes an HTML page about a data set and the models trained on it: `python -m pipelines.report --help`."""
 
-import argparse
 from collections.abc import Sequence
 
 from preprocess.contract import schema
 from preprocess.dataset.reader import open_dataset
 from preprocess.files import storage
+from preprocess.runtime.arguments import CommandParser
 from preprocess.runtime.command import exit_process, run_command
 from preprocess.runtime.errors import InputError
 from preprocess.runtime.log import Log
@@ -42,8 +42,8 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     log.info(f"{target}: {len(page) / 1e6:.1f} MB, {sum(data.counts.values()):,} images, {len(models)} models")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="python -m pipelines.report",
         description="Writes an HTML page, which loads no other files, about a data set and the models trained on it.",
         allow_abbrev=False,

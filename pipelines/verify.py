@@ -1,10 +1,10 @@
 """Verifies a data set and lists its faults: `python -m pipelines.verify --help`."""
 
-import argparse
 from collections.abc import Sequence
 
 from preprocess.dataset.reader import open_dataset
 from preprocess.dataset.verify import verify
+from preprocess.runtime.arguments import CommandParser
 from preprocess.runtime.command import exit_process, run_command
 from preprocess.runtime.errors import RunFailed
 from preprocess.runtime.log import Log
@@ -44,8 +44,8 @@ def _plural(word: str, count: int) -> str:
     return word if count == 1 else f"{word}s"
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="python -m pipelines.verify",
         description="Compares the files of a data set with the manifest, and PNGs, records and tables with each other.",
         allow_abbrev=False,

@@ -3,7 +3,6 @@
 import argparse
 import tempfile
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,12 +14,14 @@ from pipelines.vertex_ai.options import add_vertex_options
 from pipelines.vertex_ai.service import Jobs, read_log, state_name
 from pipelines.vertex_ai.trainer_package import GPU, TPU
 from preprocess.files import storage
-from preprocess.runtime.arguments import HelpFormatter
+from preprocess.runtime.arguments import CommandParser, HelpFormatter
 from preprocess.runtime.command import exit_process, run_command
 from preprocess.runtime.errors import InputError
 from preprocess.runtime.log import Log
+from trainer import gpu_model, tpu_model
 
 CONSOLE = "https://console.cloud.google.com"
+_TRAINERS = {GPU: gpu_model, TPU: tpu_model}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,7 +61,7 @@ def _submit(options: argparse.Namespace, rest: Sequence[str], log: Log) -> None:
             raise InputError(f"{flag} {path}: Vertex AI cannot read it; name a gs:// folder")
     staging = options.staging.rstrip("/") or storage.join(storage.bucket_of(model_dir), "vertex-staging")
     arguments = [f"--model_dir={model_dir}", *rest]
-    model_dir_used, *inputs = import_module(f"trainer.{options.trainer}_model").check(arguments)
+    model_dir_used, *inputs = _TRAINERS[options.trainer].check(arguments)
     if model_dir_used != model_dir:
         raise InputError(f"--model_dir {model_dir}, but the trainer's options name {model_dir_used}; name one folder")
     for path in inputs:
@@ -104,17 +105,20 @@ def _number(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.vertex", description="Trains on Vertex AI.", allow_abbrev=False
-    )
+def _trainer_options() -> set[str]:
+    return set().union(*(trainer.make_parser().known_options() for trainer in _TRAINERS.values()))
+
+
+def _parser() -> CommandParser:
+    parser = CommandParser(prog="python -m pipelines.vertex", description="Trains on Vertex AI.", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
     submit = commands.add_parser(
         "submit", formatter_class=HelpFormatter, allow_abbrev=False, help="upload the trainers and start a training",
         epilog="All other options are those of trainer.gpu_model or trainer.tpu_model.",
+        elsewhere=_trainer_options,
     )  # fmt: skip
     submit.add_argument(
-        "--trainer", choices=(GPU, TPU), required=True, help="gpu_model on a GPU, or tpu_model on a TPU"
+        "--trainer", choices=tuple(_TRAINERS), required=True, help="gpu_model on a GPU, or tpu_model on a TPU"
     )
     submit.add_argument(
         "--model_dir", required=True, metavar="GS", help="gs:// folder of the model; a training begun there is resumed"

@@ -84,7 +84,7 @@ def test_all_options_in_the_text_exist():
     from pipelines.vertex_ai.options import add_vertex_options
     from trainer import gpu_model, tpu_model
 
-    parsers = (gpu_model._parser(), tpu_model._parser())
+    parsers = (gpu_model.make_parser(), tpu_model.make_parser())
     known = _flags(preparation.add_options) | {flag for parser in parsers for flag in parser._option_string_actions}
     known |= _flags(add_vertex_options)
     known |= {

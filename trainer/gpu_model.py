@@ -1,13 +1,14 @@
 """Trains and evaluates a density classifier with images from folders of PNGs: `python -m trainer.gpu_model --help`."""
 
-import argparse
 from collections.abc import Sequence
 
+from preprocess.runtime.arguments import CommandParser
 from preprocess.runtime.command import exit_process, on_sigterm, run_command
 from preprocess.runtime.log import Log
 from trainer import options as command_line
 from trainer.data import sources
 from trainer.data.png_folder import read_folder
+from trainer.runtime.cluster import read_cluster
 from trainer.runtime.signals import exit_at_once
 from trainer.runtime.startup import import_tensorflow
 
@@ -24,10 +25,10 @@ def check(argv: Sequence[str]) -> list[str]:
         The paths that the command would use: `--model_dir` first, then the images.
 
     Raises:
-        InputError: `--model_dir` is missing and `AIP_MODEL_DIR` is not set.
-        SystemExit: another option is invalid; argparse has printed a message.
+        InputError: an option is invalid or missing.
+        SystemExit: --help.
     """
-    options, settings = command_line.parse(_parser(), argv)
+    options, settings = command_line.parse(make_parser(), argv)
     folders = (options.training_data_dir, options.eval_data_dir)
     return [settings.model_dir, *(sources.in_bucket(options.data_bucket, folder) for folder in folders)]
 
@@ -38,7 +39,8 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     Raises:
         InputError, RunFailed, Stopped: see `session.run`.
     """
-    options, settings = command_line.parse(_parser(), argv)
+    options, settings = command_line.parse(make_parser(), argv)
+    cluster = read_cluster()
     with on_sigterm(exit_at_once):
         training, evaluation = (
             read_folder(sources.in_bucket(options.data_bucket, folder), settings.size, settings.categories, log)
@@ -48,10 +50,11 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
         from trainer import session
         from trainer.runtime import devices
 
-        session.run(settings, training, evaluation, devices.find_gpus(), log)
+        session.run(settings, training, evaluation, devices.find_gpus(cluster), log)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> CommandParser:
+    """Returns the parser of the command line."""
     parser = command_line.make_parser("gpu_model", "Trains a breast-density classifier from folders of 16-bit PNGs.")
     data = parser.add_argument_group("data")
     data.add_argument("--data_bucket", default="", metavar="B", help="a bucket; the two folders are paths in gs://B")

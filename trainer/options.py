@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from preprocess.contract import schema
-from preprocess.runtime.arguments import HelpFormatter
+from preprocess.runtime.arguments import CommandParser, HelpFormatter
 from preprocess.runtime.errors import InputError
 
 AUTO, FLOAT32, BFLOAT16 = "auto", "float32", "bfloat16"
@@ -58,15 +58,15 @@ class Settings:
         return self.height, self.width
 
 
-def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> tuple[argparse.Namespace, Settings]:
+def parse(parser: CommandParser, argv: Sequence[str] | None) -> tuple[argparse.Namespace, Settings]:
     """Parses the command line of a trainer.
 
     Returns:
         All options, and the settings that both trainers share.
 
     Raises:
-        InputError: `--model_dir` is missing and `AIP_MODEL_DIR` is not set.
-        SystemExit: another option is invalid; argparse has printed a message.
+        InputError: an option is invalid or missing, or there is neither `--model_dir` nor `AIP_MODEL_DIR`.
+        SystemExit: --help.
     """
     options = parser.parse_args(argv)
     settings = Settings(
@@ -101,14 +101,14 @@ def model_dir_of(options: argparse.Namespace) -> str:
     return model_dir
 
 
-def make_parser(command: str, description: str) -> argparse.ArgumentParser:
+def make_parser(command: str, description: str) -> CommandParser:
     """Returns a parser with the options that both trainers share.
 
     Args:
         command: the name of the module, "gpu_model" or "tpu_model".
         description: of the command, for `--help`.
     """
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=f"python -m trainer.{command}",
         description=description,
         formatter_class=HelpFormatter,

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from preprocess.runtime.errors import InputError, RunFailed
 from preprocess.runtime.log import Log
-from trainer.data.image_set import ImageSet, compute_statistics, shared_patients
+from trainer.data.image_set import ImageSet, check_disjoint, compute_statistics, shared_patients
 from trainer.loop.reporting import LINE_STEPS, Reporter, TensorBoardWriter, history_rows
 from trainer.loop.training import Training
 from trainer.model_dir import checkpoint_files
@@ -53,6 +53,7 @@ def run(settings: Settings, training: ImageSet, evaluation: ImageSet, devices: D
         raise InputError(
             f"--batch_size {settings.batch_size} is not a multiple of the {replicas} replicas; choose one that is"
         )
+    check_disjoint(training, evaluation)
     print_image_counts(training, evaluation, log)
     with (
         open_model_dir(settings.model_dir, devices.is_chief) as model_dir,

@@ -4,10 +4,13 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from preprocess.runtime.arguments import CommandParser
 from preprocess.runtime.command import exit_process, on_sigterm, run_command
+from preprocess.runtime.errors import InputError
 from preprocess.runtime.log import Log
 from trainer import options as command_line
 from trainer.data.record_files import read_record_files
+from trainer.runtime.cluster import VARIABLE, Cluster, read_cluster
 from trainer.runtime.signals import exit_at_once
 from trainer.runtime.startup import import_tensorflow
 
@@ -27,10 +30,10 @@ def check(argv: Sequence[str]) -> list[str]:
         The paths that the command would use: `--model_dir` first, then the images.
 
     Raises:
-        InputError: `--model_dir` is missing and `AIP_MODEL_DIR` is not set.
-        SystemExit: another option is invalid; argparse has printed a message.
+        InputError: an option is invalid or missing.
+        SystemExit: --help.
     """
-    options, settings = command_line.parse(_parser(), argv)
+    options, settings = command_line.parse(make_parser(), argv)
     return [settings.model_dir, *options.training_data, *options.eval_data]
 
 
@@ -40,7 +43,8 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     Raises:
         InputError, RunFailed, Stopped: see `session.run`.
     """
-    options, settings = command_line.parse(_parser(), argv)
+    options, settings = command_line.parse(make_parser(), argv)
+    cluster = read_cluster()
     with on_sigterm(exit_at_once):
         training, evaluation = (
             read_record_files(patterns, settings.size, settings.categories, log)
@@ -49,24 +53,40 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
         import_tensorflow()  # takes seconds, so errors in the options and images are reported before it
         from trainer import session
 
-        session.run(settings, training, evaluation, _find_devices(options, log), log)
+        session.run(settings, training, evaluation, _find_devices(options, cluster, log), log)
 
 
-def _find_devices(options: argparse.Namespace, log: Log) -> "Devices":
+def _find_devices(options: argparse.Namespace, cluster: Cluster, log: Log) -> "Devices":
     from trainer.runtime import devices
 
     if options.rehearse_tpu:
+        _check_alone(cluster, "--rehearse_tpu")
         return devices.rehearse_tpu(options.num_shards)
     if found := devices.find_tpu(options.tpu, options.tpu_zone, options.gcp_project):
+        _check_alone(cluster, "a TPU")
         replicas = found.strategy.num_replicas_in_sync
         if replicas != options.num_shards:
             log.info(f"this TPU has {replicas} cores, and all are used; --num_shards {options.num_shards} is ignored")
         return found
     log.info("no TPU is named by --tpu or the environment: training on the workers of TF_CONFIG, on GPUs or on the CPU")
-    return devices.find_gpus()
+    return devices.find_gpus(cluster)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _check_alone(cluster: Cluster, what: str) -> None:
+    """Makes sure that no other worker is told to train the same model, because this process would not connect to it.
+
+    Raises:
+        InputError: the cluster has several workers.
+    """
+    if cluster.size >= 2:
+        raise InputError(
+            f"{VARIABLE} names {cluster.size} workers, but a training on {what} is one process; "
+            f"start one process without {VARIABLE}"
+        )
+
+
+def make_parser() -> CommandParser:
+    """Returns the parser of the command line."""
     parser = command_line.make_parser("tpu_model", "Trains a breast-density classifier from TFRecords.")
     data = parser.add_argument_group("data")
     for flag, use in (("--training_data", "training"), ("--eval_data", "evaluation")):

@@ -7,24 +7,35 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
 
 _KEPT_RECORDS = 1000
 
 
+@dataclass(frozen=True)
+class Captured:
+    """What was buffered.
+
+    Attributes:
+        show: prints all of it on standard error.
+        last_line: returns the last line that a worker process wrote; "" if there is none.
+    """
+
+    show: Callable[[], None] = lambda: None
+    last_line: Callable[[], str] = lambda: ""
+
+
 @contextmanager
-def capture_beam_logs(capture: bool) -> Iterator[Callable[[], None]]:
+def capture_beam_logs(capture: bool) -> Iterator[Captured]:
     """Buffers what Beam logs in this process and what its worker processes write to standard error.
 
     After an exception in the context, Beam's later messages stay hidden, too.
 
     Args:
         capture: False to change nothing.
-
-    Yields:
-        A function that shows what was buffered.
     """
     if not capture:
-        yield lambda: None
+        yield Captured()
         return
     root, records = logging.getLogger(), collections.deque[logging.LogRecord](maxlen=_KEPT_RECORDS)
 
@@ -44,10 +55,15 @@ def capture_beam_logs(capture: bool) -> Iterator[Callable[[], None]]:
                 for record in records:
                     handler.handle(record)
 
+        def last_line() -> str:
+            worker_output.seek(0)
+            lines = [line.strip() for line in worker_output if line.strip()]
+            return lines[-1] if lines else ""
+
         for handler in root.handlers:
             handler.addFilter(is_shown)
         with _inherited_standard_error(worker_output.fileno()):
-            yield show
+            yield Captured(show, last_line)
         for handler in root.handlers:  # not after a failure: workers still log while the process exits
             handler.removeFilter(is_shown)
 

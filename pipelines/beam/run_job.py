@@ -2,7 +2,6 @@
 
 import logging
 import re
-import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from grpc import RpcError
 
 from pipelines.beam import runners
 from pipelines.beam.captured_logs import capture_beam_logs
+from pipelines.beam.local_workers import lost_worker
 from preprocess.files.google_errors import error_message
 from preprocess.runtime.errors import InputError, RunFailed
 
@@ -27,6 +27,7 @@ _STEP = re.compile(r" \[while running '[^']*'\]")
 _OWN = re.compile(r"preprocess\.runtime\.errors\.(InputError|RunFailed): (.*)")
 _CHANNEL_CLOSED = "Channel closed prematurely"
 _CONNECT_SECONDS = 5.0
+_STATUS_SECONDS = 10.0  # limit for the exit status of a worker process whose connection is closed
 
 
 def run_job(pipeline: beam.Pipeline, options: PipelineOptions) -> None:
@@ -47,22 +48,26 @@ def run_job(pipeline: beam.Pipeline, options: PipelineOptions) -> None:
         return begun[0].wait_until_finish()
 
     thread = ThreadPoolExecutor(1, "job")
-    with capture_beam_logs(runners.is_local(options)) as show, _worker_lost() as lost:
+    with capture_beam_logs(runners.is_local(options)) as captured, _worker_status() as status:
         job = thread.submit(work)
         thread.shutdown(wait=False)
         try:
-            wait({job, lost}, return_when=FIRST_COMPLETED)
+            wait({job, status}, return_when=FIRST_COMPLETED)
+            if not job.done():
+                raise lost_worker(status.result(), captured.last_line())
             with beam_errors(options):
-                state = (job if job.done() else lost).result()
+                state = job.result()
         except KeyboardInterrupt:
             if begun and not runners.is_local(options):
                 begun[0].cancel()
             raise
         except RunFailed as failed:
             if _CHANNEL_CLOSED in str(failed):
-                raise _lost_worker("ended before its work did") from failed
+                wait({status}, timeout=_STATUS_SECONDS)
+                known = status.result() if status.done() else None
+                raise lost_worker(known, captured.last_line()) from failed
             if isinstance(failed.__cause__, RuntimeError) and not _OWN.search(str(failed.__cause__)):
-                show()  # not an error of this project: show everything that Beam logged
+                captured.show()  # not an error of this project: show everything that Beam logged
             raise
     if state != PipelineState.DONE:
         raise RunFailed(f"the Beam job ended in state {state} and left no data set; its messages above say why")
@@ -78,7 +83,7 @@ def beam_errors(options: PipelineOptions) -> Iterator[None]:
     try:
         yield
     except (InputError, RunFailed) as error:  # of a worker in this process
-        raise type(error)(_STEP.sub("", str(error))) from error
+        raise type(error)(_STEP.sub("", str(error)), error.details) from error
     except (GoogleAPIError, RpcError) as error:
         raise RunFailed(f"the service refuses the job or cannot be reached: {error_message(error)}") from error
     except ValueError as error:  # Beam raises it for incompatible options
@@ -104,12 +109,13 @@ def _check_endpoint(options: PipelineOptions) -> None:
 
 
 @contextmanager
-def _worker_lost() -> Iterator[Future]:
-    """Yields a future that fails when a local worker process ends too early, which Beam does not always notice.
+def _worker_status() -> Iterator[Future]:
+    """Yields a future for the exit status of the first local worker process that fails.
 
-    Other exceptions in Beam's threads are logged under Beam's name: those of threads that were connected to the worker.
+    Beam does not always notice that a worker ended. Other exceptions in Beam's threads are logged under Beam's name:
+    those of threads that were connected to the worker.
     """
-    lost: Future = Future()
+    status: Future = Future()
     before = threading.excepthook
 
     def hook(args: threading.ExceptHookArgs) -> None:
@@ -117,19 +123,9 @@ def _worker_lost() -> Iterator[Future]:
         code = _EXIT_CODE.search(str(args.exc_value))
         if not code or name != _WORKER_THREAD:
             _LOG.error("thread %s", name, exc_info=args.exc_value)
-        elif not lost.done():
-            status = int(code[1])
-            number = status - 128 if status > 128 else -status  # there may be a shell in between
-            killed = number in signal.valid_signals()
-            how = f"was killed by {signal.Signals(number).name}" if killed else f"ended with status {status}"
-            lost.set_exception(_lost_worker(how))
+        elif not status.done():
+            status.set_result(int(code[1]))
 
     threading.excepthook = hook
-    yield lost
+    yield status
     threading.excepthook = before  # not after a failure: threads still end while the process exits
-
-
-def _lost_worker(how: str) -> RunFailed:
-    return RunFailed(
-        f"a worker process {how}, perhaps for lack of memory; the same command continues with the files that are there"
-    )

@@ -25,6 +25,8 @@ LOCAL_RUNNER, DATAFLOW_RUNNER = "DirectRunner", "DataflowRunner"
 SETUP_FILE = Path(__file__).parents[2] / "setup.py"
 MACHINE_TYPE = "e2-standard-2"
 WORKER_THREADS = 8
+HEADERS_AT_ONCE, FILMS_AT_ONCE = 8, 3
+"""Each film takes up to three of the ten connections that Google's client keeps open."""
 MAX_WORKERS = 16
 DISK_GB = 30
 FILMS_A_WORKER, BYTES_A_WORKER = 500, 256 << 20
@@ -57,6 +59,15 @@ def choose_worker_count(options: PipelineOptions, films: Collection[Film]) -> No
         direct.direct_num_workers = max(1, min(os.cpu_count() or 1, busy))
         if direct.direct_num_workers == 1:
             direct.direct_running_mode = "in_memory"
+
+
+def films_at_once(options: PipelineOptions, input_root: str) -> tuple[int, int]:
+    """Returns how many headers and how many films a bundle reads at a time: several if they are read over a network.
+
+    Workers of Dataflow process several bundles at a time instead.
+    """
+    dataflow = options.view_as(StandardOptions).runner == DATAFLOW_RUNNER
+    return (1, 1) if storage.is_local(input_root) or dataflow else (HEADERS_AT_ONCE, FILMS_AT_ONCE)
 
 
 def is_local(options: PipelineOptions) -> bool:

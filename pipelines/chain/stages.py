@@ -46,7 +46,7 @@ def _run(stage: Stage, log: Log) -> None:
     try:
         importlib.import_module(stage.module).run(stage.arguments, log)
     except (InputError, RunFailed) as error:
-        raise type(error)(f"stage {stage.name!r}: {error}") from error
+        raise type(error)(f"stage {stage.name!r}: {error}", error.details) from error
 
 
 def format_plan(stages: Sequence[Stage]) -> str:

@@ -14,7 +14,7 @@ from google.cloud.aiplatform_v1.services.job_service.transports import JobServic
 from google.cloud.aiplatform_v1.types import CustomJob, JobState
 from requests import RequestException
 
-from preprocess.files.google_errors import credential_error, limit_credential_search
+from preprocess.files.google_errors import credential_error, configure_google_client
 from preprocess.runtime.errors import RunFailed
 from preprocess.runtime.log import Log
 
@@ -38,7 +38,7 @@ class Jobs:
     def __init__(self, project: str, region: str, endpoint: str = ""):
         self._project, self._region = project, region
         scheme, _, host = (endpoint or f"https://{region}-aiplatform.googleapis.com").rpartition("://")
-        limit_credential_search()
+        configure_google_client()
         with _translate_errors("Vertex AI"):
             transport = JobServiceRestTransport(host=host, url_scheme=scheme or "https")
         self._client = JobServiceClient(transport=transport)
@@ -89,7 +89,7 @@ def read_log(project: str, number: str, endpoint: str = "") -> Iterator[str]:
     """Yields the log entries of a job so far, the oldest first, as lines of text."""
     from google.cloud import logging
 
-    limit_credential_search()
+    configure_google_client()
     with _translate_errors(f"the logs of job {number}"):
         client = logging.Client(project=project, client_options={"api_endpoint": endpoint} if endpoint else None,
                                 _use_grpc=False)  # fmt: skip

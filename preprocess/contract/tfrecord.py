@@ -3,15 +3,24 @@
 Format: tensorflow/core/lib/io/record_writer.h. Concatenated TFRecord files are a TFRecord file.
 """
 
+import io
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
 import google_crc32c
 
+from preprocess.contract.compression import can_decompress, compression_of, decompress
+
+_HEAD = 12  # bytes of the length and its checksum
+
 
 class CorruptRecord(Exception):
     """A TFRecord file is truncated or damaged; the message gives the number of the record, counted from 0."""
+
+
+class CompressedFile(ValueError):
+    """A file is compressed in a format that TensorFlow does not write."""
 
 
 def frame(data: bytes) -> bytes:
@@ -21,14 +30,16 @@ def frame(data: bytes) -> bytes:
 
 
 def read_records(stream: BinaryIO) -> Iterator[bytes]:
-    """Yields the data of each record in a TFRecord file.
+    """Yields the data of each record in a TFRecord file, which may be compressed (GZIP or ZLIB).
 
     Raises:
-        CorruptRecord: a checksum is wrong or the file ends within a record.
+        CorruptRecord: a checksum is wrong, or the file ends within a record or is not correctly compressed.
+        CompressedFile: it is compressed in another format.
     """
     number = 0
-    while head := stream.read(12):
-        if len(head) < 12 or _masked_crc(head[:8]) != head[8:]:
+    stream = _uncompressed(stream)
+    while head := stream.read(_HEAD):
+        if not _is_head(head):
             raise CorruptRecord(f"record {number}: its length is damaged")
         (length,) = struct.unpack("<Q", head[:8])
         data, crc = stream.read(length), stream.read(4)
@@ -38,6 +49,28 @@ def read_records(stream: BinaryIO) -> Iterator[bytes]:
             raise CorruptRecord(f"record {number}: its checksum is wrong")
         yield data
         number += 1
+
+
+def _uncompressed(stream: BinaryIO) -> BinaryIO:
+    """Returns the stream from its start, decompressed if it is compressed.
+
+    A correct length is checked first: it may begin with the same bytes as a compressed file.
+    """
+    head = stream.read(_HEAD)
+    compression = None if _is_head(head) else compression_of(head)
+    if compression is None:
+        stream.seek(-len(head), io.SEEK_CUR)
+        return stream
+    if not can_decompress(compression):
+        raise CompressedFile(f"is compressed ({compression}); unpack it, or write it without compression")
+    try:
+        return io.BytesIO(decompress(head + stream.read(), compression))
+    except ValueError as error:
+        raise CorruptRecord(f"begins like a file with compression_type {compression}, but {error}") from error
+
+
+def _is_head(head: bytes) -> bool:
+    return len(head) == _HEAD and _masked_crc(head[:8]) == head[8:]
 
 
 def _masked_crc(data: bytes) -> bytes:

@@ -47,7 +47,7 @@ def run_command(run: Callable[[], None], sigterm: SignalHandler = raise_terminat
     """Runs a command and returns its exit status.
 
     0: done. 1: the run failed. 2: wrong input. 130 or 143: stopped by SIGINT or SIGTERM. An error is one line on
-    standard error; this includes every OSError, such as a full disk.
+    standard error, followed by its details if it has any; this includes every OSError, such as a full disk.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for names that the terminal's encoding does not contain
@@ -55,7 +55,8 @@ def run_command(run: Callable[[], None], sigterm: SignalHandler = raise_terminat
         with on_sigterm(sigterm):
             run()
     except (InputError, RunFailed) as error:
-        print(f"error: {printable(str(error))}", file=sys.stderr)
+        for line in (f"error: {error}", *error.details):
+            print(printable(line), file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

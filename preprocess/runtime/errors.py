@@ -1,13 +1,26 @@
 """The errors of a run and of one film. Each message is written for the user."""
 
 import signal
+from collections.abc import Sequence
 
 
-class InputError(Exception):
+class _CommandError(Exception):
+    """An error that ends a command.
+
+    Attributes:
+        details: lines that are printed below the message.
+    """
+
+    def __init__(self, message: str, details: Sequence[str] = ()):
+        super().__init__(message)
+        self.details = tuple(details)
+
+
+class InputError(_CommandError):
     """The run cannot start, e.g. because a CSV file is missing or an option is misspelt. Exit status 2."""
 
 
-class RunFailed(Exception):
+class RunFailed(_CommandError):
     """The run started and cannot finish, e.g. because too many mammograms are rejected. Exit status 1."""
 
 

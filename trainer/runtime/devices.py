@@ -1,6 +1,5 @@
 """Finds the devices of a training: TPU, workers, GPUs or CPU, with the distribution strategy and precision for them."""
 
-import json
 import os
 import re
 import socket
@@ -12,6 +11,7 @@ import tensorflow as tf
 
 from preprocess.runtime.errors import InputError
 from trainer.options import AUTO, BFLOAT16, FLOAT32
+from trainer.runtime.cluster import Cluster
 
 _AMPERE = (8, 0)  # the lowest compute capability of NVIDIA GPUs with bfloat16
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}  # of /proc/cpuinfo
@@ -48,26 +48,40 @@ class Devices:
         return wanted
 
 
-def find_gpus() -> Devices:
-    """Returns the workers of TF_CONFIG, if there are at least two; otherwise this machine's GPUs; otherwise its CPU.
-
-    Raises:
-        InputError: TF_CONFIG is invalid.
-    """
-    workers, is_chief = _read_tf_config(os.environ.get("TF_CONFIG", ""))
-    gpus = tf.config.list_physical_devices("GPU") if workers < 2 else []
-    if workers >= 2:
-        strategy = tf.distribute.MultiWorkerMirroredStrategy()
-        gpus = tf.config.list_physical_devices("GPU")
-        kind = f"{strategy.num_replicas_in_sync} replicas of {workers} workers"
-        has_bfloat16 = _gpus_have_bfloat16(gpus) if gpus else cpu_has_bfloat16()
-        return Devices(
-            strategy, kind, has_bfloat16, max_over_workers=_make_max_over_workers(strategy), is_chief=is_chief
-        )
+def find_gpus(cluster: Cluster) -> Devices:
+    """Returns the workers of a cluster, if there are at least two; otherwise this machine's GPUs; otherwise its CPU."""
+    if cluster.size >= 2:
+        return _connect_workers(cluster)
+    gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
         return find_cpu()
     strategy = tf.distribute.MirroredStrategy([f"GPU:{number}" for number in range(len(gpus))])
     return Devices(strategy, f"{len(gpus)} GPU{'s' if len(gpus) > 1 else ''}", _gpus_have_bfloat16(gpus))
+
+
+def _connect_workers(cluster: Cluster) -> Devices:
+    """Waits for the other workers and connects to them.
+
+    Raises:
+        InputError: they cannot be connected, e.g. because another process uses the port of this one.
+    """
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec(cluster.addresses), task_type=cluster.role, task_id=cluster.index, rpc_layer="grpc"
+    )
+    try:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
+    except (tf.errors.OpError, RuntimeError) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise InputError(
+            f"the workers of TF_CONFIG cannot be connected: {lines[0]}; give each process the same cluster with free "
+            f"ports, and a task of its own"
+        ) from error
+    gpus = tf.config.list_physical_devices("GPU")
+    kind = f"{strategy.num_replicas_in_sync} replicas of {cluster.size} workers"
+    has_bfloat16 = _gpus_have_bfloat16(gpus) if gpus else cpu_has_bfloat16()
+    return Devices(
+        strategy, kind, has_bfloat16, max_over_workers=_make_max_over_workers(strategy), is_chief=cluster.is_chief
+    )
 
 
 def find_cpu() -> Devices:
@@ -167,28 +181,3 @@ def _make_max_over_workers(strategy: tf.distribute.Strategy) -> Callable[[float]
 def _gpus_have_bfloat16(gpus: list) -> bool:
     details = (tf.config.experimental.get_device_details(gpu) for gpu in gpus)
     return all(detail.get("compute_capability", (0, 0)) >= _AMPERE for detail in details)
-
-
-def _read_tf_config(text: str) -> tuple[int, bool]:
-    """Parses TF_CONFIG.
-
-    Returns:
-        The number of workers, and whether this process is the chief; (1, True) if the text is empty.
-
-    Raises:
-        InputError: it is invalid.
-    """
-    if not text:
-        return 1, True
-    try:
-        config = json.loads(text)
-        cluster = config.get("cluster") or {}
-        workers = [(kind, number) for kind in ("chief", "worker") for number in range(len(cluster.get(kind, [])))]
-        if len(workers) < 2:
-            return 1, True
-        task = config["task"]["type"], int(config["task"]["index"])
-        if task not in workers:
-            raise ValueError(f"its task is {task[0]} {task[1]}; expected a chief or worker of its cluster")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"TF_CONFIG is invalid ({error}); expected JSON with cluster and task") from error
-    return len(workers), task == workers[0]

@@ -58,10 +58,12 @@ TERMINATION = "os.kill(os.getsid(0), signal.SIGTERM)"
 
 
 KILL_WORKER = "os.kill(os.getpid(), signal.SIGKILL)"
-KILLED = (
-    "error: a worker process was killed by SIGKILL, perhaps for lack of memory; "
-    "the same command continues with the files that are there\n"
-)
+ABORT_WORKER = "os.write(2, b'first\\nlast words\\n\\n'); os.abort()"
+EXIT_WORKER = "os.write(2, b'first\\nlast words\\n'); os._exit(137)"
+
+
+def lost(how):
+    return f"error: a worker process {how}; the same command continues with the files that are there\n"
 
 
 @pytest.mark.parametrize(("workers", "action", "expected"), [
@@ -69,7 +71,9 @@ KILLED = (
     (2, KEYBOARD, (130, f"interrupted: {CONTINUES}")),
     (1, TERMINATION, (143, f"stopped by SIGTERM: {CONTINUES}")),
     (2, TERMINATION, (143, f"stopped by SIGTERM: {CONTINUES}")),
-    (2, KILL_WORKER, (1, KILLED)),
+    (2, KILL_WORKER, (1, lost("was killed by SIGKILL; `dmesg` shows whether the system was out of memory"))),
+    (2, ABORT_WORKER, (1, lost("was killed by SIGABRT; the last line from the workers is: last words"))),
+    (2, EXIT_WORKER, (1, lost("ended with status 137; the last line from the workers is: last words"))),
 ])  # fmt: skip
 def test_a_stopped_run_ends_with_one_line(workers, action, expected, films, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(AT_THE_TENTH_IMAGE.format(action))

@@ -1,4 +1,6 @@
+import gzip
 import io
+import zlib
 
 import pytest
 import tensorflow as tf
@@ -21,6 +23,29 @@ def test_records_that_tensorflow_writes_are_read_and_have_the_same_bytes(tmp_pat
             writer.write(record)
     assert path.read_bytes() == b"".join(map(frame, RECORDS))
     assert list(read_records(io.BytesIO(path.read_bytes()))) == RECORDS
+
+
+@pytest.mark.parametrize("compression", ["", "GZIP", "ZLIB"])
+@pytest.mark.parametrize("level", [0, 1, 6, 9])
+def test_compressed_records_that_tensorflow_writes_are_read(tmp_path, compression, level):
+    path = tmp_path / "x.tfrecords"
+    options = tf.io.TFRecordOptions(compression_type=compression, compression_level=level)
+    with tf.io.TFRecordWriter(str(path), options) as writer:
+        for record in RECORDS:
+            writer.write(record)
+    assert list(read_records(io.BytesIO(path.read_bytes()))) == RECORDS
+
+
+def test_joined_compressed_files_are_one_file():
+    data = b"".join(map(frame, RECORDS))
+    assert list(read_records(io.BytesIO(gzip.compress(data) * 2))) == RECORDS * 2
+    assert list(read_records(io.BytesIO(zlib.compress(data) * 2))) == RECORDS * 2
+    assert list(read_records(io.BytesIO(gzip.compress(b"")))) == []
+
+
+@pytest.mark.parametrize("length", [0x8B1F, 0x9C78, 0x0178, 0x685A42])
+def test_a_length_with_the_first_bytes_of_a_compressed_file_is_a_length(length):
+    assert [len(record) for record in read_records(io.BytesIO(frame(bytes(length)) * 2))] == [length] * 2
 
 
 @pytest.mark.parametrize("position", range(0, 40, 3))

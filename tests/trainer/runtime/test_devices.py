@@ -3,6 +3,8 @@
 import csv
 import json
 import os
+import re
+import socket
 import subprocess
 import sys
 
@@ -14,6 +16,7 @@ from tests.support.labelled import FLAGS, labelled_images, write_folder, write_r
 from tests.support.workers import worker_environments
 from tests.trainer.test_trainers import assert_same_weights
 from trainer.runtime import devices
+from trainer.runtime.cluster import Cluster
 
 TRAINING = ["--training_steps=30", "--checkpoint_steps=20"]
 
@@ -35,9 +38,9 @@ def run(module, *argv, environment=()):
                             stderr=subprocess.STDOUT, text=True)  # fmt: skip
 
 
-def run_workers(*argv):
+def run_workers(*argv, first="worker"):
     """Runs gpu_model on two workers at the same time; returns the output of each."""
-    processes = [run("gpu_model", *argv, environment=environment) for environment in worker_environments()]
+    processes = [run("gpu_model", *argv, environment=environment) for environment in worker_environments(first=first)]
     return [finish(process) for process in processes]
 
 
@@ -96,9 +99,11 @@ def test_a_batch_must_be_a_multiple_of_the_replicas(data, tmp_path):
 
 
 def test_two_workers_train_the_same_model_as_one(data, tmp_path):
+    """First as two tasks of the role worker, then as a master and a worker."""
     outputs = run_workers(*gpu_argv(data, tmp_path / "m"), "--training_steps=13")
     assert all("on 2 replicas of 2 workers" in text for text in outputs)
-    outputs = run_workers(*gpu_argv(data, tmp_path / "m"))
+    outputs = run_workers(*gpu_argv(data, tmp_path / "m"), first="master")
+    assert all("on 2 replicas of 2 workers" in text for text in outputs)
     assert all("continues from its checkpoint of step 13" in text for text in outputs)
     finish(run("gpu_model", *gpu_argv(data, tmp_path / "one")))
     np.testing.assert_allclose(losses(tmp_path / "m"), losses(tmp_path / "one"), rtol=0, atol=1e-4)
@@ -116,8 +121,19 @@ def test_bfloat16_is_detected_from_the_flags_of_the_cpu(tmp_path, flags, expecte
     assert devices.cpu_has_bfloat16(tmp_path / "nowhere") is False
 
 
-def test_a_cluster_of_one_worker_needs_no_cluster(monkeypatch):
-    config = {"cluster": {"chief": ["localhost:1"]}, "task": {"type": "chief", "index": 0}}
-    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
-    runtime = devices.find_gpus()
+def test_a_port_in_use_ends_a_worker_with_one_line(data, tmp_path):
+    environment, _ = worker_environments()
+    (port,) = re.findall(r"localhost:(\d+)\", ", environment["TF_CONFIG"])
+    with socket.socket() as other:
+        other.bind(("localhost", int(port)))
+        other.listen()
+        process = run("gpu_model", *gpu_argv(data, tmp_path / "m"), environment=environment)
+        output, _ = process.communicate()
+    assert process.returncode == 2
+    assert output.splitlines()[-1].startswith("error: the workers of TF_CONFIG cannot be connected: ")
+    assert "Traceback" not in output
+
+
+def test_a_cluster_of_one_worker_needs_no_connection():
+    runtime = devices.find_gpus(Cluster({"chief": ["localhost:1"]}))
     assert (runtime.strategy.num_replicas_in_sync, runtime.is_chief, runtime.compiled) == (1, True, False)
