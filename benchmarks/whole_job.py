@@ -12,11 +12,13 @@ from benchmarks import films
 from benchmarks.job import JobRun, run_job
 from benchmarks.measure import ROUNDS, Row, seconds_of
 from benchmarks.processes import in_two_processes
+from preprocess.cases.locate import DICOM, FilmFile
 from preprocess.cases.plan import DROP, Film, Totals
 from preprocess.contract import schema
 from preprocess.dataset.recipe import Parameters, Recipe
 from preprocess.images.pixels import MAX_PIXELS
-from preprocess.job.films import measure, prepare
+from preprocess.job.copies import measure
+from preprocess.job.films import prepare
 
 FEW, MANY = 400, 3103
 
@@ -85,5 +87,6 @@ def _prepare(job: tuple[int, str, str]) -> None:
     split, patient, mammogram_id, path = films.described(number)
     parameters = Parameters(*films.OUT, "auto", "area", MAX_PIXELS, schema.VIEWS, 1, DROP, None, None)
     recipe = Recipe(root, out, parameters, "", Totals(0, 0, 0, 0), 0.0, 1)
-    film = Film(mammogram_id, split.lower(), number % 4 + 1, patient, "LEFT", "CC", f"films/{path}", 0)
+    files = (FilmFile(DICOM, f"films/{path}", 0),)
+    film = Film(mammogram_id, split.lower(), number % 4 + 1, patient, "LEFT", "CC", files)
     prepare(measure(film, root, MAX_PIXELS), films.CANVAS, recipe)

@@ -13,23 +13,25 @@ from pipelines.beam import runners
 from pipelines.beam.run_job import beam_errors, run_job
 from pipelines.preparation import options as command_line
 from pipelines.preparation.dry_run import dry_run
-from pipelines.preparation.inputs import list_films, read_descriptions
+from pipelines.preparation.earlier import look_for_dataset
+from pipelines.preparation.inputs import IDC_ROOT, list_films, read_descriptions
 from pipelines.preparation.summary import Outcome, format_outcome
-from preprocess.cases.descriptions import group_by_mammogram
-from preprocess.cases.locate import FileIndex
+from preprocess.cases.descriptions import catalogue_mammograms, group_by_mammogram
+from preprocess.cases.diagnosis import explain_omissions, name_links_out
+from preprocess.cases.locate import FileIndex, FilmIndex, IdcIndex
 from preprocess.cases.plan import Plan, make_plan
 from preprocess.contract import schema
 from preprocess.contract.schema import Size
 from preprocess.dataset import assemble
-from preprocess.dataset.manifest import output_files, read_manifest
-from preprocess.dataset.publish import recover
 from preprocess.dataset.reader import open_dataset
 from preprocess.dataset.recipe import Recipe
+from preprocess.dataset.tables import parse_omissions
+from preprocess.dataset.versions import stage_versions
 from preprocess.files import storage
 from preprocess.files.lock import locked
 from preprocess.job.transforms import LargestSize, MeasureFilms, PrepareImages, WriteDataset
 from preprocess.runtime.command import exit_process, run_command
-from preprocess.runtime.errors import InputError, RunFailed
+from preprocess.runtime.errors import RunFailed
 from preprocess.runtime.log import Log
 
 
@@ -48,14 +50,15 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     options, beam_options = command_line.parse(argv)
     _set_log_level(runners.is_local(beam_options))
     output_root = options.output
-    plan = _plan(options)
+    plan = _plan(options, log)
     if options.dry_run:
         log.info(format_outcome(dry_run(plan, options.input, options.canvas, options.max_pixels, log)))
         return
     runners.choose_worker_count(beam_options, plan.films)
     with locked(output_root, "--output") as lock, storage.output_errors(output_root):
         recipe = command_line.recipe_of(options, plan, lock)
-        if _is_finished(recipe, options.force):
+        earlier = look_for_dataset(plan, recipe, options.force)
+        if earlier.is_current:
             log.info(
                 f"{output_root} already contains this data set, made with the same input and options; nothing to do\n"
             )
@@ -65,30 +68,43 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
             log.info(f"the job is described in {template} and has not run; start it on Dataflow")
             return
         else:
+            plan, recipe = earlier.reused(plan, recipe)
+            if earlier.message:
+                log.info(earlier.message)
             _make(plan, recipe, options.canvas, beam_options, log)
         outcome = _read_outcome(recipe, plan)
     log.info(format_outcome(outcome))
     log.info("\n" + "\n".join(recipe.final(name) for name in schema.OUTPUTS))
 
 
-def _plan(options: argparse.Namespace) -> Plan:
-    train = read_descriptions(options.train_csv, schema.TRAIN)
-    test = read_descriptions(options.test_csv, schema.TEST)
-    mammograms = group_by_mammogram(itertools.chain(train, test))
-    index = FileIndex(list_films(options.input, options.output))
-    return make_plan(mammograms, index, command_line.parameters_of(options).selection)
+def _plan(options: argparse.Namespace, log: Log) -> Plan:
+    if options.train_csv:
+        train = read_descriptions(options.train_csv, schema.TRAIN)
+        test = read_descriptions(options.test_csv, schema.TEST)
+        mammograms = group_by_mammogram(itertools.chain(train, test))
+    else:
+        mammograms = catalogue_mammograms()
+    index: FilmIndex
+    index = IdcIndex() if options.input == IDC_ROOT else FileIndex(list_films(options.input, options.output))
+    plan = make_plan(mammograms, index, command_line.parameters_of(options).selection)
+    for line in name_links_out(index.listing):
+        log.info(line)
+    return plan
 
 
 def build(pipeline: beam.Pipeline, plan: Plan, recipe: Recipe, canvas: Size | None) -> None:
     """Builds the job: measure the films, find the canvas, prepare the images, write the data set."""
     planned = pipeline | "PlannedFilms" >> beam.Create(plan.films, reshuffle=False)
     known = pipeline | "KnownOmissions" >> beam.Create(plan.omissions, reshuffle=False)
-    measured, unmeasured = planned | "MeasureFilms" >> MeasureFilms(recipe.input_root, recipe.parameters.max_pixels)
+    headers_at_once, films_at_once = runners.films_at_once(pipeline.options, recipe.input_root)
+    measured, unmeasured = planned | "MeasureFilms" >> MeasureFilms(
+        recipe.input_root, recipe.parameters.max_pixels, headers_at_once
+    )
     if canvas is None:
         size = measured | "LargestSize" >> LargestSize()
     else:
         size = pipeline | "GivenCanvas" >> beam.Create([canvas])
-    images, unprepared = measured | "PrepareImages" >> PrepareImages(recipe, size)
+    images, unprepared = measured | "PrepareImages" >> PrepareImages(recipe, size, films_at_once)
     omissions = (known, unmeasured, unprepared) | "AllOmissions" >> beam.Flatten()
     images | "WriteDataset" >> WriteDataset(recipe, omissions, size)
 
@@ -112,6 +128,7 @@ def _make(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: Pipelin
     Raises:
         RunFailed: the job failed, or too many mammograms were rejected.
     """
+    stage_versions(plan.films, recipe)
     if found := assemble.count_staged(recipe):
         log.info(f"{found:,} images are there from an interrupted run")
     interval = 1.0 if storage.is_local(recipe.output_root) else 10.0
@@ -124,39 +141,14 @@ def _make(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: Pipelin
             bar.settle(sum(open_dataset(recipe.output_root).counts.values()))
     if refusal:
         listed = assemble.refused_omissions_file(recipe)
+        reasons = explain_omissions(parse_omissions(storage.read(listed).decode()))
         if listed == recipe.final(schema.OMISSIONS_FILE):
             storage.delete_folder(recipe.staging_root)
         raise RunFailed(
             f"no data set is published: {refusal.refusal}; see {listed}, then correct the input or allow more with "
-            f"--max_rejected"
+            f"--max_rejected",
+            reasons,
         )
-
-
-def _is_finished(recipe: Recipe, force: bool) -> bool:
-    """Whether the output root contains this data set, after an interrupted publication of it was completed.
-
-    Raises:
-        InputError: it contains another data set, or files that this job did not write.
-    """
-    root = recipe.output_root
-    if recover(recipe):
-        return True
-    manifest = read_manifest(root)
-    if manifest is None:
-        if found := output_files(root):
-            raise InputError(
-                f"{root}: contains {found[0]} but no {schema.MANIFEST_FILE}, so this job did not make it; "
-                f"move it away or choose another --output"
-            )
-        return False
-    if not force and manifest["fingerprint"] != recipe.fingerprint:
-        raise InputError(
-            f"{root}: contains a data set made from other input or with other options; "
-            f"choose another --output, or --force to replace it"
-        )
-    if not force:
-        storage.delete_folder(recipe.staging_root)  # a run was killed while it deleted this folder
-    return not force
 
 
 def _read_outcome(recipe: Recipe, plan: Plan) -> Outcome:

@@ -7,7 +7,7 @@ from pipelines.preparation.summary import Outcome
 from preprocess.cases.plan import Film, Plan
 from preprocess.contract.schema import Omission, Size
 from preprocess.dataset.recipe import MeasuredFilm
-from preprocess.job import films
+from preprocess.job import copies
 from preprocess.runtime.errors import RejectedFilm
 from preprocess.runtime.log import Log
 
@@ -24,7 +24,7 @@ def dry_run(plan: Plan, input_root: str, canvas: Size | None, max_pixels: int, l
 
     def measure(film: Film) -> MeasuredFilm | Omission:
         try:
-            return films.measure(film, input_root, max_pixels)
+            return copies.measure(film, input_root, max_pixels)
         except RejectedFilm as rejected:
             return film.omission(rejected.stage, rejected.reason)
 

@@ -1,11 +1,16 @@
 """Reads the case descriptions and lists the films, before the job starts."""
 
-import io
 from collections.abc import Iterator, Sequence
 
-from preprocess.cases.descriptions import DescriptionRow, read_rows
+from preprocess.cases.description_file import DescriptionRow, decode, read_rows
 from preprocess.files import storage
+from preprocess.files.listing import Listing
 from preprocess.runtime.errors import InputError
+
+IDC = "idc"
+"""Value of `--input`: the films are read from the bucket of the Imaging Data Commons."""
+
+IDC_ROOT = "gs://idc-open-data"
 
 
 def read_descriptions(patterns: Sequence[str], split: str) -> Iterator[DescriptionRow]:
@@ -16,26 +21,27 @@ def read_descriptions(patterns: Sequence[str], split: str) -> Iterator[Descripti
     """
     for path in dict.fromkeys(path for pattern in patterns for path in _files_of(pattern)):
         try:
-            with storage.open_for_reading(path) as stream:
-                yield from read_rows(io.TextIOWrapper(stream, "utf-8-sig", newline=""), path, split)
+            data = storage.read(path)
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({storage.error_message(error)})") from error
+        yield from read_rows(decode(data, path), path, split)
 
 
-def list_films(input_root: str, output_root: str) -> dict[str, int]:
-    """Lists the files below the input root, without those of an output root inside it: path below the root -> bytes.
+def list_films(input_root: str, output_root: str) -> Listing:
+    """Lists the files below the input root, without those of an output root inside it.
 
     Raises:
         InputError: there is no such folder, or it contains no file.
     """
     try:
-        files = storage.list_files(input_root)
+        listing = storage.survey(input_root)
     except OSError as error:
         raise InputError(f"{input_root}: cannot be listed ({error})") from error
-    if not files:
+    if not listing.files and not listing.links_out:
         raise InputError(f"{input_root}: no such folder, or no file in it; give the folder that contains the films")
     own = f"{output_root}/"
-    return {path: size for path, size in files.items() if not storage.join(input_root, path).startswith(own)}
+    files = {path: file for path, file in listing.files.items() if not storage.join(input_root, path).startswith(own)}
+    return Listing(files, listing.links_out)
 
 
 def _files_of(pattern: str) -> list[str]:

@@ -1,7 +1,6 @@
 """The command line of the preprocessing job: its own options and those of Beam."""
 
 import argparse
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,13 +8,15 @@ from dataclasses import asdict
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.beam import runners
+from pipelines.preparation.inputs import IDC, IDC_ROOT
+from preprocess.cases import catalogue
 from preprocess.cases.plan import DROP, PATIENT_OVERLAP, Plan
 from preprocess.contract import schema
 from preprocess.dataset.recipe import Parameters, Recipe
 from preprocess.files import storage
 from preprocess.images.pixels import MAX_PIXELS
 from preprocess.images.resize import METHODS
-from preprocess.runtime.arguments import HelpFormatter
+from preprocess.runtime.arguments import CommandParser, HelpFormatter
 from preprocess.runtime.errors import InputError
 
 AUTO = "auto"
@@ -26,20 +27,24 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, PipelineOptio
     """Parses a command line into the options of the job and those of Beam.
 
     Raises:
-        InputError: an unknown option, or a missing one that the runner needs.
-        SystemExit: --help, or an invalid value; argparse has printed the message.
+        InputError: an unknown option, an invalid value, or a missing option.
+        SystemExit: --help.
     """
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m pipelines.preprocess",
         description="Makes a breast-density training set from CBIS-DDSM mammograms and their case descriptions.",
         epilog=EPILOG,
         formatter_class=HelpFormatter,
         allow_abbrev=False,
+        elsewhere=beam_option_names,
     )
     add_options(parser)
     options, rest = parser.parse_known_args(argv)
-    check_beam_options(rest, parser)
-    options.input, options.output = storage.absolute(options.input), storage.absolute(options.output)
+    check_beam_options(rest)
+    if bool(options.train_csv) != bool(options.test_csv):
+        raise InputError("--train_csv and --test_csv belong together: give both, or neither for the packaged catalogue")
+    options.input = IDC_ROOT if options.input == IDC else storage.absolute(options.input)
+    options.output = storage.absolute(options.output)
     given = {word.split("=")[0] for word in rest}
     beam_options = runners.apply_defaults(PipelineOptions(rest), given, options.input, options.output)
     return options, beam_options
@@ -72,6 +77,7 @@ def recipe_of(options: argparse.Namespace, plan: Plan, lock_token: str) -> Recip
         totals=plan.totals,
         max_rejected=options.max_rejected,
         parts=options.record_parts,
+        attribution="" if options.train_csv and options.input != IDC_ROOT else catalogue.ATTRIBUTION,
         lock_token=lock_token,
     )
 
@@ -83,18 +89,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--input",
         required=True,
         metavar="IMAGES",
-        help="folder or gs:// prefix of the films, in any layout of docs/data.md",
+        help="folder or gs:// prefix of the films, in any folder structure whose paths identify them (docs/data.md); "
+        "or idc: they are read from the public bucket of the Imaging Data Commons, without an account",
     )
     add(
         "--train_csv",
-        required=True,
         nargs="+",
         metavar="CSV",
-        help="training case descriptions: paths or glob patterns, local or gs://",
+        help="training case descriptions: paths or glob patterns, local or gs://; without this option and --test_csv, "
+        "the packaged catalogue of CBIS-DDSM",
     )
     add(
         "--test_csv",
-        required=True,
         nargs="+",
         metavar="CSV",
         help="test case descriptions: paths or glob patterns, local or gs://",
@@ -198,30 +204,30 @@ def _canvas(text: str) -> tuple[int, int] | None:
     return int(match[2]), int(match[1])
 
 
-def check_beam_options(rest: Sequence[str], own: argparse.ArgumentParser) -> None:
-    """Makes sure that Beam knows the remaining arguments; Beam itself ignores unknown ones.
-
-    Args:
-        rest: the arguments that `own` does not know.
+def check_beam_options(rest: Sequence[str]) -> None:
+    """Checks the arguments that this project's options leave over; Beam itself ignores words that it does not know.
 
     Raises:
-        InputError: an unknown option, with the nearest known one, or an invalid value.
+        InputError: an invalid value of an option, or a word that belongs to no option.
     """
-    beam = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for options in _option_classes(PipelineOptions):
-        options._add_argparse_args(beam)  # Beam has no public list of its options
-    known = {name for parser in (own, beam) for action in parser._actions for name in action.option_strings}
-    for word in rest:
-        name = word.split("=")[0]
-        if name.startswith("--") and name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
-            raise InputError(f"unknown option {name}; did you mean {near}? --help lists the options")
     try:
-        _, unread = beam.parse_known_args(list(rest))
+        _, unread = _beam_parser().parse_known_args(list(rest))
     except argparse.ArgumentError as error:
         raise InputError(f"a Beam option has a wrong value: {error}") from error
     if unread:
         raise InputError(f"{unread[0]!r} belongs to no option; --help lists the options")
+
+
+def beam_option_names() -> set[str]:
+    """Returns the names of all Beam pipeline options."""
+    return set(_beam_parser()._option_string_actions)
+
+
+def _beam_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for options in _option_classes(PipelineOptions):
+        options._add_argparse_args(parser)  # Beam has no public list of its options
+    return parser
 
 
 def _option_classes(base: type[PipelineOptions]) -> list[type[PipelineOptions]]:

@@ -45,8 +45,8 @@ def format_outcome(outcome: Outcome) -> str:
         f"{kinds[schema.REJECTED]:,} rejected, {kinds[schema.EXCLUDED]:,} excluded"
     )
     lines.append(
-        f"{totals.duplicate_files:,} further files of mammograms that were matched (the lossless one is taken), "
-        f"{totals.overlapping_patients:,} patients in both splits"
+        f"{totals.duplicate_files:,} further files of these mammograms (a readable one is taken: DICOM before PNG and "
+        f"TIFF, JPEG last), {totals.overlapping_patients:,} patients in both splits"
     )
     if outcome.canvas:
         lines.append(f"canvas {outcome.canvas[1]} x {outcome.canvas[0]} (width x height)")

@@ -1,41 +1,24 @@
-"""Reads the case descriptions (CSV files) of CBIS-DDSM and groups their rows by mammogram.
+"""Groups the rows of case descriptions by mammogram.
 
-A row describes one abnormality, so several rows may describe one mammogram. A record spans two physical lines, because
-a quoted path contains a newline. An error in the rows of a mammogram is stored in its `fault` and reported later.
+The identity of a mammogram is its collection, split, patient, side and view. It is read from the mammogram ID in the
+`image file path` and compared with the columns; without one, it is looked up in the catalogue by the SeriesInstanceUID,
+or consists of the columns. An error in the rows of a mammogram is stored in its `fault` and reported later.
 """
 
 import collections
-import csv
+import dataclasses
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TextIO
 
+from preprocess.cases import catalogue
+from preprocess.cases.description_file import DescriptionRow, shown
+from preprocess.cases.identity import PathParts, parse_mammogram_id, split_path
 from preprocess.contract import schema
-from preprocess.runtime.errors import InputError
 
-COLUMNS = ("patient id", "breast density", "left or right breast", "image view", "image file path")
-"""The columns that are read, with underscores replaced by spaces.
-
-The calcification files contain `breast density`, the mass files `breast_density`.
-"""
-
-_MAX_SHOWN = 200  # characters of a cell in a message; a path of the data set has about 160
 _PATH_FORMAT = "<mammogram ID>/<StudyUID>/<SeriesUID>/000000.dcm"
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_CBIS_ID = re.compile(r"(?:Calc|Mass)-(?:Training|Test)_(P_\d+)_(LEFT|RIGHT)_(CC|MLO)")
-
-
-@dataclass(frozen=True, slots=True)
-class DescriptionRow:
-    """One row of a case description: one abnormality. Cells are stripped; `split` is "train" or "test"."""
-
-    split: str
-    patient: str
-    density: str
-    side: str
-    view: str
-    image_path: str
+_SPLIT_NAMES = {schema.TRAIN: "Training", schema.TEST: "Test"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +26,12 @@ class Mammogram:
     """One full mammogram as the case descriptions name it.
 
     Attributes:
-        mammogram_id: e.g. "Calc-Training_P_00005_RIGHT_CC", the first folder of `image_path`; for a row without a
-            usable path, made of patient, side and view.
+        mammogram_id: e.g. "Calc-Training_P_00005_RIGHT_CC".
         split: "train" or "test".
         patient, side, view: as in the CSV.
-        density: as in the CSV, "1" to "4" unless `fault` is set.
-        image_path: the CSV's `image file path`, `<mammogram ID>/<StudyInstanceUID>/<SeriesInstanceUID>/000000.dcm`.
+        density: "1" to "4" unless `fault` is set.
+        image_path: the CSV's `image file path`, in the original files
+            `<mammogram ID>/<StudyInstanceUID>/<SeriesInstanceUID>/000000.dcm`.
         fault: a message why the mammogram cannot be used; empty if it can.
     """
 
@@ -63,43 +46,29 @@ class Mammogram:
 
     @property
     def uids(self) -> tuple[str, str]:
-        """StudyInstanceUID and SeriesInstanceUID in `image_path`; empty if the path does not have four parts."""
-        parts = self.image_path.split("/")
-        return (parts[1], parts[2]) if len(parts) == 4 else ("", "")
+        """StudyInstanceUID and SeriesInstanceUID in `image_path`, else in the catalogue; empty if there are none."""
+        path = split_path(self.image_path)
+        study, series = path.study_and_series
+        entry = None if series else catalogue.by_mammogram_id().get(self.mammogram_id.lower())
+        is_same = entry is not None and entry.series_uid.endswith(path.full_series_digits)
+        return (entry.study_uid, entry.series_uid) if entry and is_same else (study, series)
+
+    @property
+    def series_digits(self) -> str:
+        """The last five digits of the SeriesInstanceUID; empty if they are not known."""
+        return self.uids[1][-5:] or split_path(self.image_path).full_series_digits
 
 
-def read_rows(stream: TextIO, origin: str, split: str) -> Iterator[DescriptionRow]:
-    """Yields the rows of one case description.
-
-    Args:
-        stream: the text, opened with `newline=""` to keep quoted newlines.
-        origin: the file name, for messages.
-        split: of the mammograms in the file.
-
-    Raises:
-        InputError: a column is missing, there are no rows, or the file is not CSV.
+def catalogue_mammograms() -> list[Mammogram]:
+    """Returns all full mammograms of CBIS-DDSM, as its case descriptions name them, sorted like the result of
+    `group_by_mammogram`.
     """
-    try:
-        reader = csv.reader(stream, strict=True)
-        header = [name.strip().lower().replace("_", " ") for name in next(reader, [])]
-        missing = [name for name in COLUMNS if name not in header]
-        if missing:
-            raise InputError(
-                f"{origin}: no column {' and no column '.join(map(repr, missing))} among "
-                f"{', '.join(map(_shown, header[:20])) or 'nothing'}; give a CBIS-DDSM case description"
-            )
-        where = [header.index(name) for name in COLUMNS]
-        count = 0
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            count += 1
-            patient, density, side, view, path = (cells[i].strip() if i < len(cells) else "" for i in where)
-            yield DescriptionRow(split, patient, density, side.upper(), view.upper(), path)
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f"{origin}: not a readable CSV file ({error}); give a CBIS-DDSM case description") from error
-    if count == 0:
-        raise InputError(f"{origin}: no row below its header; give a CBIS-DDSM case description")
+    return group_by_mammogram(
+        DescriptionRow(
+            e.split, e.patient, e.density, e.side, e.view, e.image_path, e.collection.capitalize(), "the catalogue"
+        )
+        for e in catalogue.entries()
+    )
 
 
 def group_by_mammogram(rows: Iterable[DescriptionRow]) -> list[Mammogram]:
@@ -109,73 +78,106 @@ def group_by_mammogram(rows: Iterable[DescriptionRow]) -> list[Mammogram]:
         rows_of[_mammogram_id(row)].append(row)
     mammograms = []
     for mammogram_id, group in rows_of.items():
+        group.sort(key=lambda row: row.where)
         fault = _disagreement(group) or _fault(mammogram_id, group[0])
         for split in sorted({row.split for row in group}):
-            first = next(row for row in group if row.split == split)
-            mammograms.append(
-                Mammogram(
-                    mammogram_id, split, first.patient, first.side, first.view, first.density, first.image_path, fault
-                )
-            )
-    return sorted(mammograms, key=lambda mammogram: (mammogram.split, mammogram.mammogram_id))
+            r = next(row for row in group if row.split == split)
+            mammograms.append(Mammogram(mammogram_id, split, r.patient, r.side, r.view, r.density, r.image_path, fault))
+    return sorted(_reject_shared_series(mammograms), key=lambda mammogram: (mammogram.split, mammogram.mammogram_id))
 
 
 def _mammogram_id(row: DescriptionRow) -> str:
-    folder = row.image_path.split("/")[0]
-    return folder if folder not in ("", ".", "..") else f"{row.patient}_{row.side}_{row.view}"
+    """Returns the mammogram ID of a row: from its path, else from the catalogue, else from its columns."""
+    path = split_path(row.image_path)
+    columns = f"{row.patient}_{row.side}_{row.view}"
+    names = (name for name in (*path.folders, path.converted[1]) if _ends_with(name, columns))
+    if name := next(iter((*path.mammogram_ids, *names)), ""):
+        return name
+    if entry := catalogue.by_series().get(path.study_and_series[1]):
+        return entry.mammogram_id
+    return f"{row.collection}-{_SPLIT_NAMES[row.split]}_{columns}" if row.collection else columns
 
 
-def _disagreement(rows: list[DescriptionRow]) -> str:
+def _ends_with(name: str, columns: str) -> bool:
+    """Whether a name is that of a mammogram of another data set: it ends with patient, side and view."""
+    return f"_{name.lower()}".endswith((f"_{columns.lower()}", f"-{columns.lower()}"))
+
+
+def _disagreement(rows: Sequence[DescriptionRow]) -> str:
     """Returns a message if the rows of one mammogram contradict each other, else an empty string."""
     for field, values in (
         ("density", {row.density for row in rows}),
         ("patient", {row.patient for row in rows}),
         ("side", {row.side for row in rows}),
         ("view", {row.view for row in rows}),
-        ("image file path", {row.image_path for row in rows}),
+        ("image file path", {_series_or_path(row): row.image_path for row in rows}.values()),
     ):
         if len(values) > 1:
-            return f"its rows contradict each other in {field}: {', '.join(map(_shown, sorted(values)[:5]))}"
+            where = f"{rows[0].where}: " if rows[0].where else ""
+            return f"{where}its rows contradict each other in {field}: {', '.join(map(shown, sorted(values)[:5]))}"
     return ""
+
+
+def _series_or_path(row: DescriptionRow) -> str:
+    path = split_path(row.image_path)
+    return path.study_and_series[1][-5:] or path.full_series_digits or row.image_path
 
 
 def _fault(mammogram_id: str, row: DescriptionRow) -> str:
     """Returns a message if the first row of a mammogram is invalid, else an empty string."""
-    return (
-        path_fault(row.image_path)
+    fault = (
+        row.fault
+        or path_fault(row.image_path)
         or name_fault("mammogram ID", mammogram_id)
         or name_fault("patient id", row.patient)
         or _contradiction(mammogram_id, row)
         or _value_fault(row)
     )
+    return f"{row.where}: {fault}" if fault and row.where else fault
 
 
 def path_fault(path: str) -> str:
-    """Returns a message if an `image file path` is invalid, else an empty string."""
-    parts = path.replace("\\", "/").split("/")
+    """Returns a message if an `image file path` does not identify a full mammogram, else an empty string."""
+    parts = split_path(path)
     if path == "":
         return "no image file path"
-    if parts[0] == "" or ":" in parts[0] or ".." in parts:
-        return f"image file path {_shown(path)} leaves the input root; expected {_PATH_FORMAT}"
-    if "\\" in path or len(parts) != 4 or "" in parts or "." in parts:
-        return f"image file path {_shown(path)} is not {_PATH_FORMAT}"
+    if ".." in parts.names:
+        return f"image file path {shown(path)} contains '..'; expected {_PATH_FORMAT}"
+    if parts.is_of_abnormality:
+        return f"image file path {shown(path)} is that of a crop or ROI mask; expected that of the full mammogram"
+    if not _identifies(parts):
+        return (
+            f"image file path {shown(path)} contains no SeriesInstanceUID and no mammogram ID; expected {_PATH_FORMAT}"
+        )
     return ""
+
+
+def _identifies(path: PathParts) -> bool:
+    return bool(path.study_and_series[1] or path.mammogram_ids)
 
 
 def name_fault(what: str, name: str) -> str:
     """Returns a message if a name cannot be part of a file name, else an empty string."""
     if _SAFE_NAME.fullmatch(name):
         return ""
-    return f"{what} {_shown(name)} cannot be part of a file name; expected up to 128 letters, digits, '.', '_' and '-'"
+    return f"{what} {shown(name)} cannot be part of a file name; expected up to 128 letters, digits, '.', '_' and '-'"
 
 
 def _contradiction(mammogram_id: str, row: DescriptionRow) -> str:
-    """Returns a message if patient, side and view in a mammogram ID differ from the columns."""
-    match = _CBIS_ID.fullmatch(mammogram_id)
-    if match is None or match.groups() == (row.patient, row.side, row.view):
+    """Returns a message if a mammogram ID differs from the columns, or the path contains several IDs."""
+    found = split_path(row.image_path).mammogram_ids
+    if len(found) > 1:
+        return f"image file path {shown(row.image_path)} contains several mammogram IDs"
+    names = parse_mammogram_id(mammogram_id)
+    if names is None:
         return ""
-    columns = " ".join(_shown(cell)[1:-1] for cell in (row.patient, row.side, row.view))
-    return f"the mammogram ID contains {' '.join(match.groups())}, the columns contain {columns}"
+    collection, _, *rest = names
+    columns = [row.collection or collection, row.patient, row.side, row.view]
+    if [name.lower() for name in (collection, *rest)] == [name.lower() for name in columns]:
+        return ""
+    shown_columns = " ".join(shown(cell)[1:-1] for cell in (columns if row.collection else columns[1:]))
+    shown_names = " ".join((collection, *rest) if row.collection else rest)
+    return f"the mammogram ID contains {shown_names}, the columns contain {shown_columns}"
 
 
 def _value_fault(row: DescriptionRow) -> str:
@@ -185,10 +187,21 @@ def _value_fault(row: DescriptionRow) -> str:
         ("view", row.view, schema.VIEWS),
     ):
         if value not in allowed:
-            return f"{what} {_shown(value)} is not one of {', '.join(allowed)}"
+            return f"{what} {shown(value)} is not one of {', '.join(allowed)}"
     return ""
 
 
-def _shown(cell: str) -> str:
-    """Formats a cell for a message: quoted, on one line, in ASCII, shortened."""
-    return ascii(cell if len(cell) <= _MAX_SHOWN else f"{cell[:_MAX_SHOWN]}...")
+def _reject_shared_series(mammograms: Sequence[Mammogram]) -> list[Mammogram]:
+    """Sets the fault of mammograms with different IDs and the same SeriesInstanceUID: they would share a film."""
+    ids_of = collections.defaultdict(set)
+    for mammogram in mammograms:
+        ids_of[mammogram.uids[1]].add(mammogram.mammogram_id)
+    ids_of.pop("", None)
+    checked = []
+    for mammogram in mammograms:
+        ids = ids_of.get(mammogram.uids[1], ())
+        if len(ids) > 1 and not mammogram.fault:
+            fault = f"its SeriesInstanceUID is that of {len(ids)} mammograms: {', '.join(sorted(map(ascii, ids))[:4])}"
+            mammogram = dataclasses.replace(mammogram, fault=fault)
+        checked.append(mammogram)
+    return checked

@@ -1,151 +1,191 @@
-"""Finds the file of each mammogram below the input root, in every layout in which CBIS-DDSM is distributed.
+"""Finds the files of each mammogram below the input root by the identity in their paths, whatever the layout is.
 
-    as in the CSV       <ID>/<StudyUID>/<SeriesUID>/000000.dcm            downloads of 2017, buckets copied from them
-    NBIA classic        <any>/<ID>/<StudyUID>/<SeriesUID>/1-1.dcm         older mode of the NBIA Data Retriever
-    NBIA descriptive    CBIS-DDSM/<ID>/<mm-dd-yyyy>-DDSM[-NA]-<last 5 digits of StudyUID>/
-                        1.000000-full mammogram images[-NA]-<last 5 digits of SeriesUID>/1-1.dcm
-    converted           <folder>/<density>_<ID>                           TIFF or PNG without an extension
-    JPEG mirror         jpeg/<SeriesUID>/1-NNN.jpg                        8 bits, lossy
+A path belongs to a mammogram if it contains (see `identity`)
 
-<ID> is the mammogram ID. Each layout may start at any depth below the root. Files are found by their paths and are not
-opened. Crops and ROI masks are in folders `<ID>_1`, `<ID>_2` … and in series with other names or UIDs; no rule matches
-them.
+    its SeriesInstanceUID
+    the folder of its series in the bucket of the Imaging Data Commons
+    its mammogram ID, and below it the last five digits of its SeriesInstanceUID in the folder of a full mammogram
+    its mammogram ID as the file name, alone or as `<density>_<mammogram ID>`
+
+Files are not opened. Crops and ROI masks are in series with other UIDs and descriptions, and in folders
+`<mammogram ID>_1`, `<mammogram ID>_2` …; no rule matches them.
 """
 
 import collections
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from typing import Protocol
 
+from preprocess.cases import catalogue
 from preprocess.cases.descriptions import Mammogram
+from preprocess.cases.identity import PathParts, split_path
 from preprocess.contract import schema
+from preprocess.files.listing import Listing
 
-CSV_LAYOUT, DESCRIPTIVE, CONVERTED, JPEG_MIRROR = "series UID", "NBIA descriptive", "converted", "JPEG mirror"
+DICOM, IMAGE, LOSSY = range(3)
+"""The kinds of copies, in the order of preference: the DICOM file, a lossless image made from it, a JPEG."""
 
-_STUDY = re.compile(r"\d\d-\d\d-\d{4}-DDSM(?:-NA)?-(.{5})")
-_SERIES = re.compile(r"1\.0+-full mammogram images(?:-NA)?-(.{5})")
-_USUAL_NAME = re.compile(r"0+\.dcm|1-0*1\.dcm")
+_OWN_FOLDERS = frozenset((*schema.IMAGE_FOLDERS.values(), schema.STAGING_FOLDER))
+_LOSSY_EXTENSIONS = ("jpg", "jpeg")
+_IMAGE_EXTENSIONS = ("png", "tif", "tiff")
+_OTHER_EXTENSIONS = (
+    "csv",
+    "htm",
+    "html",
+    "json",
+    "log",
+    "md",
+    "md5",
+    "pdf",
+    "sha256",
+    "tsv",
+    "txt",
+    "xlsx",
+    "xml",
+    "yaml",
+)
+_ARCHIVE_EXTENSIONS = ("7z", "gz", "rar", "tar", "tgz", "zip")
+
+Key = tuple[str, ...]
 
 
 @dataclass(frozen=True, order=True, slots=True)
-class Candidate:
-    """A file that may be a mammogram's. Candidates sort by preference: lossless before lossy, DICOM first.
+class FilmFile:
+    """A file of a mammogram. Files sort by preference.
 
     Attributes:
-        lossy: whether the images of its layout are compressed with loss.
-        rank: the number of its layout, then whether its name is unusual for a film.
-        path: below the input root.
+        kind: `DICOM`, `IMAGE` or `LOSSY`, by its name.
+        path: below the input root; a folder with one object if it ends with `/`.
+        bytes, version: see `ListedFile`.
     """
 
-    lossy: bool
-    rank: tuple[int, bool]
+    kind: int
     path: str
+    bytes: int
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """The file of a mammogram.
+    """The files of a mammogram.
 
     Attributes:
-        path: below the input root; empty if no file was found.
-        bytes: size of the file.
-        duplicates: paths of other files of the same mammogram, which are not used.
+        files: in the order of preference; empty if there is none.
         fault: a message why the mammogram has no usable file; empty if it has one.
     """
 
-    path: str = ""
-    bytes: int = 0
-    duplicates: tuple[str, ...] = ()
+    files: tuple[FilmFile, ...] = ()
     fault: str = ""
 
 
-class FileIndex:
-    """Index of the files below the input root, by the mammogram that their paths name in each layout."""
+class FilmIndex(Protocol):
+    """Knows the files of mammograms.
 
-    def __init__(self, files: Mapping[str, int]):
-        """Builds the index.
+    Attributes:
+        listing: the files that were searched.
+    """
 
-        Args:
-            files: path below the input root, with `/` between folders -> size in bytes.
-        """
-        self._bytes = files
-        self._index: dict[tuple[str, ...], list[Candidate]] = collections.defaultdict(list)
-        for path in files:
-            for key, candidate in _candidates(path):
-                self._index[key].append(candidate)
+    listing: Listing
 
     def locate(self, mammogram: Mammogram) -> Location:
-        """Returns the file of a mammogram; of several files, a lossless one is preferred."""
-        study, series = mammogram.uids
-        if not series:
-            return Location(fault="no study and series UID to look for")
-        found = sorted(
-            candidate
-            for key in (
-                (CSV_LAYOUT, mammogram.mammogram_id, study, series),
-                (DESCRIPTIVE, mammogram.mammogram_id, study[-5:], series[-5:]),
-                (CONVERTED, mammogram.mammogram_id),
-                (JPEG_MIRROR, series),
-            )
-            for candidate in self._index.get(key, ())
-        )
-        if not found:
+        """Returns the files of a mammogram."""
+        ...
+
+
+class FileIndex:
+    """Index of the files below the input root, by the identities in their paths.
+
+    Attributes:
+        listing: the files.
+    """
+
+    def __init__(self, listing: Listing):
+        """Builds the index."""
+        self.listing = listing
+        self._index: dict[Key, list[FilmFile]] = collections.defaultdict(list)
+        for path, file in listing.files.items():
+            parts = split_path(path)
+            if not reason_to_ignore(parts):
+                real = file.target or path
+                film = FilmFile(_kind(split_path(real)), real, file.bytes, file.version)
+                for key in _keys(parts):
+                    self._index[key].append(film)
+
+    def locate(self, mammogram: Mammogram) -> Location:
+        """Returns the files of a mammogram."""
+        files = sorted({file for key in keys_of(mammogram) for file in self._index.get(key, ())})
+        if not files:
             return Location(fault="no file of this mammogram below the input root, in any known layout")
-        best, *others = found
-        return Location(
-            path=best.path,
-            bytes=self._bytes[best.path],
-            duplicates=tuple(candidate.path for candidate in others),
-            fault=_unprintable(best) or _ambiguity(best, others) or _density_conflict(best, mammogram),
-        )
+        return Location(tuple(files), _unprintable(files) or _density_conflict(files, mammogram))
 
 
-def _candidates(path: str) -> Iterable[tuple[tuple[str, ...], Candidate]]:
-    """Yields the index keys of the mammograms that a path may belong to."""
-    parts = path.split("/")
-    name = parts[-1]
-    if set(parts[:-1]) & {*schema.IMAGE_FOLDERS.values(), schema.STAGING_FOLDER}:
-        return  # output of this job
-    ending = PurePosixPath(name).suffix.lower()
-    if ending == ".dcm" and len(parts) >= 4:
-        mammogram_id, study, series = parts[-4:-1]
-        unusual = not _USUAL_NAME.fullmatch(name)
-        yield (CSV_LAYOUT, mammogram_id, study, series), Candidate(False, (0, unusual), path)
-        study_tail, series_tail = _STUDY.fullmatch(study), _SERIES.fullmatch(series)
-        if study_tail and series_tail:
-            yield (DESCRIPTIVE, mammogram_id, study_tail[1], series_tail[1]), Candidate(False, (1, unusual), path)
-    elif ending in (".jpg", ".jpeg") and len(parts) >= 2:
-        yield (JPEG_MIRROR, parts[-2]), Candidate(True, (3, False), path)
-    elif ending not in (".dcm", ".png", ".tif", ".tiff"):
-        try:
-            _, mammogram_id = schema.parse_image_name(name)
-        except ValueError:
-            return
-        yield (CONVERTED, mammogram_id), Candidate(False, (2, False), path)
+def keys_of(mammogram: Mammogram) -> Iterator[Key]:
+    """Yields the identities by which the files of a mammogram are found."""
+    mammogram_id, (_, series) = mammogram.mammogram_id.lower(), mammogram.uids
+    yield ("file name", mammogram_id)
+    if mammogram.series_digits:
+        yield ("folders", mammogram_id, mammogram.series_digits)
+    if series:
+        yield ("series", series)
+        if entry := catalogue.by_series().get(series):
+            yield ("IDC folder", entry.idc_folder)
 
 
-def _unprintable(best: Candidate) -> str:
+def _keys(parts: PathParts) -> set[Key]:
+    """Returns the identities in a path."""
+    keys: set[Key] = {("series", uid) for uid in parts.uids}
+    keys |= {("IDC folder", uuid) for uuid in parts.uuids}
+    if parts.full_series_digits:
+        keys |= {("folders", folder.lower(), parts.full_series_digits) for folder in parts.folders}
+    return keys | {("file name", parts.converted[1].lower())}
+
+
+def reason_to_ignore(parts: PathParts) -> str:
+    """Returns why a file cannot be a film, whatever mammogram its path names; otherwise an empty string."""
+    if parts.name.startswith("._") or "__macosx" in (folder.lower() for folder in parts.folders):
+        return "it is a file that macOS adds to a copy"
+    if not _OWN_FOLDERS.isdisjoint(parts.folders):
+        return "it is an image of a data set that this job has made"
+    if parts.extension in _ARCHIVE_EXTENSIONS or parts.name.lower().endswith(".7z"):
+        return "it is an archive, and archives are not unpacked"
+    if parts.extension in _OTHER_EXTENSIONS or parts.name.startswith("."):
+        return "its name is not that of an image"
+    return ""
+
+
+def _kind(parts: PathParts) -> int:
+    if parts.extension in _LOSSY_EXTENSIONS:
+        return LOSSY
+    is_converted = parts.extension in _IMAGE_EXTENSIONS or bool(parts.converted[0] and parts.mammogram_ids)
+    return IMAGE if is_converted else DICOM
+
+
+def _unprintable(files: list[FilmFile]) -> str:
     """Returns a message if a path cannot be written into a table (control characters, bytes that are not text)."""
-    return "" if best.path.isprintable() else f"its path {best.path!a} is not printable text; rename it"
+    path = files[0].path
+    return "" if path.isprintable() else f"its path {path!a} is not printable text; rename it"
 
 
-def _ambiguity(best: Candidate, others: list[Candidate]) -> str:
-    """Returns a message if another file in the same folder may be the mammogram, too."""
-    folder = best.path.rpartition("/")[0]
-    equals = [c.path for c in others if c.rank == best.rank and c.path.rpartition("/")[0] == folder]
-    usual = best.rank in ((0, False), (1, False))
-    if usual or not equals:
-        return ""
-    names = [path.rpartition("/")[2] for path in (best.path, *equals)]
-    return f"{len(names)} files that could each be the mammogram in one folder: {', '.join(names[:4])}; leave one"
+def _density_conflict(files: list[FilmFile], mammogram: Mammogram) -> str:
+    """Returns a message if the name of a preferred file contains another density than the case description."""
+    for file in files:
+        density = split_path(file.path).converted[0] if file.kind == files[0].kind else ""
+        if density not in ("", mammogram.density):
+            return f"the file name contains density {density}, the case description contains {mammogram.density!r}"
+    return ""
 
 
-def _density_conflict(best: Candidate, mammogram: Mammogram) -> str:
-    """Returns a message if the name of a converted file contains another density than the case description."""
-    if best.rank[0] != 2:
-        return ""
-    density, _ = schema.parse_image_name(best.path.rpartition("/")[2])
-    if str(density) == mammogram.density:
-        return ""
-    return f"the file name contains density {density}, the case description contains {mammogram.density!r}"
+class IdcIndex:
+    """The films of the catalogue in the bucket of the Imaging Data Commons. Nothing is listed.
+
+    The version of a film is its folder, because IDC gives a changed series another folder.
+    """
+
+    listing = Listing({})
+
+    def locate(self, mammogram: Mammogram) -> Location:
+        """Returns the folder of a mammogram, which contains one object."""
+        entry = catalogue.by_series().get(mammogram.uids[1])
+        if entry is None:
+            return Location(fault="its SeriesInstanceUID is not in the catalogue of CBIS-DDSM's full mammograms")
+        return Location((FilmFile(DICOM, f"{entry.idc_folder}/", entry.bytes, entry.idc_folder),))

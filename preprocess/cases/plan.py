@@ -4,14 +4,14 @@ The plan depends on the case descriptions, the file listing and the options, but
 """
 
 import collections
-import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from preprocess.cases.descriptions import Mammogram
-from preprocess.cases.locate import FileIndex, Location
+from preprocess.cases.diagnosis import explain_nothing_found, explain_omissions
+from preprocess.cases.locate import FilmFile, FilmIndex, Location
 from preprocess.contract import schema
 from preprocess.contract.schema import KEEP, Omission
 from preprocess.runtime.errors import InputError
@@ -44,8 +44,8 @@ class Film:
 
     Attributes:
         density: BI-RADS density category, 1 to 4.
-        file: path below the input root.
-        bytes: size of the file when it was listed.
+        files: of the mammogram, when they were listed, in the order of preference.
+        published: SHA-256 of the image in the data set to be replaced, if it was made from the same files; else empty.
     """
 
     mammogram_id: str
@@ -54,12 +54,30 @@ class Film:
     patient: str
     side: str
     view: str
-    file: str
-    bytes: int
+    files: tuple[FilmFile, ...]
+    published: str = ""
+
+    @property
+    def file(self) -> str:
+        """The path of the preferred file below the input root."""
+        return self.files[0].path
+
+    @property
+    def bytes(self) -> int:
+        return self.files[0].bytes
+
+    @property
+    def version(self) -> str:
+        return self.files[0].version
 
     @property
     def image_name(self) -> str:
         return schema.image_name(self.density, self.mammogram_id)
+
+    @property
+    def image_file(self) -> str:
+        """The path of the published PNG below the output root."""
+        return schema.image_file(self.split, self.density, self.mammogram_id)
 
     def omission(self, stage: str, reason: str, kind: str = schema.REJECTED) -> Omission:
         return Omission(self.mammogram_id, self.split, self.file, kind, stage, reason)
@@ -93,18 +111,19 @@ class Plan:
     def fingerprint(self, parameters: Mapping[str, object]) -> str:
         """Returns the SHA-256 of this plan and the parameters.
 
-        It covers the path below the input root and the size of every film, but not its content, and not the roots.
+        It covers the mammograms and the sizes of their files. It does not cover the paths, versions and contents of the
+        files, and the words of the reasons.
         """
         content = {
             "format": schema.FORMAT,
-            "films": [dataclasses.astuple(film) for film in self.films],
-            "omissions": [dataclasses.astuple(omission) for omission in self.omissions],
+            "films": [(f.mammogram_id, f.split, f.density, f.patient, f.side, f.view, f.bytes) for f in self.films],
+            "omissions": [(o.mammogram_id, o.split, o.kind, o.stage) for o in self.omissions],
             "parameters": parameters,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def make_plan(mammograms: Iterable[Mammogram], index: FileIndex, selection: Selection) -> Plan:
+def make_plan(mammograms: Iterable[Mammogram], index: FilmIndex, selection: Selection) -> Plan:
     """Decides for every mammogram whether it is prepared, rejected or excluded.
 
     Raises:
@@ -121,12 +140,12 @@ def make_plan(mammograms: Iterable[Mammogram], index: FileIndex, selection: Sele
             f"use --patient_overlap drop to leave them out of the training set"
         )
     overlapping = frozenset(overlap)
-    matched = sum(bool(location.path) for _, location in located)
+    matched = sum(bool(location.files) for _, location in located)
     if matched == 0:
         raise InputError(
             f"not one of the {len(mammograms):,} mammograms that the case descriptions name has a file below the "
-            f"input root; expected one of the layouts in docs/data.md, such as "
-            f"<mammogram ID>/<StudyUID>/<SeriesUID>/000000.dcm"
+            f"input root",
+            explain_nothing_found(mammograms, index.listing),
         )
 
     both = _ids_in_both_splits(mammograms)
@@ -136,14 +155,15 @@ def make_plan(mammograms: Iterable[Mammogram], index: FileIndex, selection: Sele
         if cause is None:
             films.append(_film(mammogram, location))
         else:
-            source = location.path or mammogram.image_path
+            source = location.files[0].path if location.files else mammogram.image_path
             omissions.append(Omission(mammogram.mammogram_id, mammogram.split, source, *cause))
     films, unchosen = _subset(films, selection)
     omissions += unchosen
     if not films:
         raise InputError(
             f"nothing is left to prepare: of {len(mammograms):,} named mammograms {_tally(omissions)}; "
-            f"change the options or correct the input"
+            f"change the options or correct the input",
+            explain_omissions(omissions),
         )
     return Plan(
         films=tuple(sorted(films, key=lambda film: (film.split, film.mammogram_id))),
@@ -151,7 +171,7 @@ def make_plan(mammograms: Iterable[Mammogram], index: FileIndex, selection: Sele
         totals=Totals(
             named=len(mammograms),
             matched=matched,
-            duplicate_files=sum(len(location.duplicates) for _, location in located),
+            duplicate_files=sum(len(location.files[1:]) for _, location in located),
             overlapping_patients=len(overlap),
         ),
     )
@@ -159,7 +179,7 @@ def make_plan(mammograms: Iterable[Mammogram], index: FileIndex, selection: Sele
 
 def _film(mammogram: Mammogram, location: Location) -> Film:
     m = mammogram
-    return Film(m.mammogram_id, m.split, int(m.density), m.patient, m.side, m.view, location.path, location.bytes)
+    return Film(m.mammogram_id, m.split, int(m.density), m.patient, m.side, m.view, location.files)
 
 
 def _cause_of_omission(

@@ -7,6 +7,7 @@
     OUT/dataset.csv                                 one row an image, in record order
     OUT/rejected.jsonl                              one line a mammogram that the CSVs name and the data set lacks
     OUT/manifest.json                               written last: with it, the data set is whole
+    OUT/.film_versions.json                         the versions of the film files, to notice changes; see `versions`
     OUT/report.html                                 a report; not part of the data set, can be made again at any time
 
 A mammogram ID is the name that CBIS-DDSM gives a mammogram: collection, split, patient, side and view, e.g.
@@ -19,7 +20,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-FORMAT = 1
+FORMAT = 2
 """Version of the data set format; raised by a change that makes other bytes from the same input."""
 
 DENSITIES = (1, 2, 3, 4)
@@ -43,6 +44,7 @@ MANIFEST_FILE = "manifest.json"
 REPORT_FILE = "report.html"
 STAGING_FOLDER = ".staging"
 LOCK_FILE = ".lock"
+VERSIONS_FILE = ".film_versions.json"
 
 OUTPUTS = (*IMAGE_FOLDERS.values(), "cache", DATASET_FILE, OMISSIONS_FILE, MANIFEST_FILE)
 """The files and folders of a finished data set, below the output root."""

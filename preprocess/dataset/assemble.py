@@ -122,5 +122,8 @@ def _stage(
     manifest = format_manifest(images, result.rejected, result.excluded, files, canvas, recipe)
     storage.write(recipe.staged(schema.MANIFEST_FILE), manifest)
     staged_names = {image.file: image.staged for image in images}
-    moves = [(staged_names.get(file, file), file) for file in (*sorted(files), schema.MANIFEST_FILE)]
+    published = [*sorted(files), schema.MANIFEST_FILE]
+    if storage.exists(recipe.staged(schema.VERSIONS_FILE)):  # a job from a template has none
+        published.insert(0, schema.VERSIONS_FILE)
+    moves = [(staged_names.get(file, file), file) for file in published]
     return Publication(recipe.output_root, recipe.staging, tuple(moves), tuple(existing_files(recipe.output_root)))

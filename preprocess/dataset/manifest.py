@@ -34,10 +34,10 @@ def format_manifest(
         files: path below the output root -> its `bytes` and `sha256`.
     """
     counted = collections.Counter((image.film.split, image.film.density) for image in images)
-    manifest = {
+    manifest: dict[str, object] = {
         "format": schema.FORMAT,
         "fingerprint": recipe.fingerprint,
-        "versions": {name: version(name) for name in LIBRARIES} | {"python": platform.python_version()},
+        "versions": library_versions(),
         "parameters": asdict(recipe.parameters),
         "canvas": {"height": canvas[0], "width": canvas[1]},
         "mammograms": {
@@ -53,7 +53,14 @@ def format_manifest(
         },
         "files": files,
     }
+    if recipe.attribution:
+        manifest["attribution"] = recipe.attribution
     return json.dumps(manifest, indent=1, sort_keys=True).encode()
+
+
+def library_versions() -> dict[str, str]:
+    """Returns the versions of Python and of the libraries that read films and write images."""
+    return {name: version(name) for name in LIBRARIES} | {"python": platform.python_version()}
 
 
 def read_manifest(output_root: str) -> dict | None:
@@ -73,7 +80,9 @@ def read_manifest(output_root: str) -> dict | None:
 
 
 def existing_files(output_root: str) -> list[str]:
-    """Returns the files of the data set that a manifest describes, and its report; empty without a manifest.
+    """Returns the files of the data set that a manifest describes, its report and the file of film versions.
+
+    Empty without a manifest.
 
     Only files that a listing of the folder contains are returned, so that no name in a manifest leads out of it.
     """
@@ -81,7 +90,7 @@ def existing_files(output_root: str) -> list[str]:
     if manifest is None:
         return []
     present = storage.list_files(output_root)
-    return [name for name in (*manifest["files"], schema.REPORT_FILE) if name in present]
+    return [name for name in (*manifest["files"], schema.REPORT_FILE, schema.VERSIONS_FILE) if name in present]
 
 
 def output_files(output_root: str) -> list[str]:

@@ -56,7 +56,9 @@ class Recipe:
         totals: counts of the plan, for the manifest.
         max_rejected: the largest share of rejected mammograms with which a data set is published.
         parts: number of pieces of a shard that workers write in parallel; the output bytes do not depend on it.
+        attribution: of the films, for the manifest; empty if their source is not known.
         lock_token: identifies this run's lock on the output root, see `preprocess.files.lock`.
+        published_canvas: canvas of the data set to be replaced, whose images may be used again; None if there is none.
     """
 
     input_root: str
@@ -66,7 +68,9 @@ class Recipe:
     totals: Totals
     max_rejected: float
     parts: int
+    attribution: str = ""
     lock_token: str = ""
+    published_canvas: Size | None = None
 
     @property
     def staging_root(self) -> str:
@@ -137,4 +141,4 @@ class PreparedImage:
     @property
     def file(self) -> str:
         """The path of the published PNG below the output root."""
-        return schema.image_file(self.film.split, self.film.density, self.film.mammogram_id)
+        return self.film.image_file

@@ -148,7 +148,8 @@ def _presence(data: DataSet, present: Mapping[str, int]) -> Iterator[Fault]:
             yield Fault(file, "is missing")
     for file in present:
         is_temporary = file == schema.LOCK_FILE or file.startswith(f"{schema.STAGING_FOLDER}/")  # of another run
-        if file not in (*data.files, schema.MANIFEST_FILE, schema.REPORT_FILE) and not is_temporary:
+        beside = (schema.MANIFEST_FILE, schema.REPORT_FILE, schema.VERSIONS_FILE)
+        if file not in (*data.files, *beside) and not is_temporary:
             yield Fault(file, "is not a file of this data set")
 
 

@@ -13,16 +13,17 @@ from contextlib import contextmanager
 from typing import BinaryIO, cast
 
 from google.cloud import storage
-from google.cloud.storage.fileio import BlobReader
 
-from preprocess.files.google_errors import RETRY, limit_credential_search, translate_errors
+from preprocess.files.google_errors import RETRY, TIMEOUT, configure_google_client, translate_errors
+from preprocess.files.listing import ListedFile, Listing
+from preprocess.files.object_reader import open_object, version_of_blob
 from preprocess.runtime.errors import InputError
 
 SCHEME = "gs://"
-TIMEOUT = 5.0, 30.0
-"""Seconds to connect, and to wait for the next bytes; well below the time for which a request is retried."""
+PUBLIC_BUCKETS = frozenset(("idc-open-data",))
+"""Buckets that are read without credentials: that of the Imaging Data Commons."""
 _SPOOL_BYTES = 32 << 20  # larger objects are collected in a temporary file, not in memory
-_LISTED = "items(name,size),nextPageToken"  # the requested fields; without it, answers are ten times as long
+_LISTED = "items(name,size,generation,crc32c),nextPageToken"  # the requested fields; all would be five times as long
 _BUCKET_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 _NO_BUCKET = "there is no bucket of this name"
 
@@ -37,6 +38,17 @@ def list_files(root: str) -> Iterator[tuple[str, int]]:
     for blob in _list_blobs(root, prefix):
         if not blob.name.endswith("/"):  # consoles create such objects for empty folders
             yield blob.name.removeprefix(prefix), blob.size
+
+
+def survey(root: str) -> Listing:
+    prefix = _split(f"{root.rstrip('/')}/")[1]
+    return Listing(
+        {
+            blob.name.removeprefix(prefix): ListedFile(blob.size, version_of_blob(blob))
+            for blob in _list_blobs(root, prefix)
+            if not blob.name.endswith("/")
+        }
+    )
 
 
 def list_folder(folder: str) -> Iterator[str]:
@@ -64,18 +76,18 @@ def version(path: str) -> str:
     with translate_errors(path):
         blob = get_blob(path)
         blob.reload(timeout=TIMEOUT, retry=RETRY)
-    return f"generation {blob.generation}"
+    return version_of_blob(blob)
 
 
 def escapes_root(root: str, path: str) -> bool:  # noqa: ARG001
     return False  # there are no links
 
 
-def open_for_reading(path: str, buffer: int, whole: bool) -> BinaryIO:  # noqa: ARG001
+def open_for_reading(path: str, buffer: int, whole: bool) -> BinaryIO:
     with translate_errors(path):
         blob = get_blob(path)
         blob.reload(timeout=TIMEOUT, retry=RETRY)  # sets the size, and the generation from which all ranges are read
-    return cast(BinaryIO, _ObjectReader(path, blob, buffer))
+    return open_object(path, blob, buffer, ahead=whole)
 
 
 @contextmanager
@@ -114,7 +126,7 @@ def move(source: str, target: str) -> None:
     blob, (bucket, name) = get_blob(source), _split(target)
     try:
         with translate_errors(source):
-            blob.bucket.copy_blob(blob, _client().bucket(bucket), name, timeout=TIMEOUT, retry=RETRY)
+            blob.bucket.copy_blob(blob, _client(bucket).bucket(bucket), name, timeout=TIMEOUT, retry=RETRY)
     except FileNotFoundError:
         if not exists(target):
             raise
@@ -129,29 +141,18 @@ def delete(path: str) -> None:
         pass
 
 
-class _ObjectReader(BlobReader):
-    """A seekable stream of one generation of an object. Errors are converted by `translate_errors`."""
-
-    def __init__(self, path: str, blob: storage.Blob, chunk_size: int):
-        super().__init__(blob, chunk_size, RETRY, timeout=TIMEOUT)
-        self.name = path
-
-    def read(self, size: int = -1) -> bytes:
-        with translate_errors(self.name):
-            return super().read(size)
-
-
 def _list_blobs(path: str, prefix: str, delimiter: str | None = None) -> Iterator[storage.Blob]:
+    bucket, _ = _split(path)
     with translate_errors(path, _NO_BUCKET):
-        yield from _client().list_blobs(
-            _split(path)[0], prefix=prefix, delimiter=delimiter, fields=_LISTED, timeout=TIMEOUT, retry=RETRY
+        yield from _client(bucket).list_blobs(
+            bucket, prefix=prefix, delimiter=delimiter, fields=_LISTED, timeout=TIMEOUT, retry=RETRY
         )
 
 
 def get_blob(path: str) -> storage.Blob:
     """Returns the client's object for a path. No request is made."""
     bucket, name = _split(path)
-    return _client().bucket(bucket).blob(name)
+    return _client(bucket).bucket(bucket).blob(name)
 
 
 def _split(path: str) -> tuple[str, str]:
@@ -162,7 +163,18 @@ def _split(path: str) -> tuple[str, str]:
     return bucket, name
 
 
+def _client(bucket: str) -> storage.Client:
+    return _public_client() if bucket in PUBLIC_BUCKETS else _own_client()
+
+
 @functools.cache
-def _client() -> storage.Client:
-    limit_credential_search()
+def _public_client() -> storage.Client:
+    """Returns a client without credentials, which can read public buckets without an account."""
+    configure_google_client()
+    return storage.Client.create_anonymous_client()
+
+
+@functools.cache
+def _own_client() -> storage.Client:
+    configure_google_client()
     return storage.Client()

@@ -25,6 +25,8 @@ from preprocess.runtime.errors import InputError, RunFailed
 
 RETRY = DEFAULT_RETRY.with_delay(initial=0.5, maximum=8.0, multiplier=2.0).with_timeout(120.0)
 """Retries 408, 429, 5xx and broken connections. Every write of this project may be repeated."""
+TIMEOUT = 5.0, 30.0
+"""Seconds to connect, and to wait for the next bytes; well below the time for which a request is retried."""
 _TRANSIENT = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 _NO_OBJECT = "there is no such object"
 
@@ -91,7 +93,12 @@ def error_message(error: Exception) -> str:
         return f"{code} {type(error).__name__}" if isinstance(code, int) else type(error).__name__
 
 
-def limit_credential_search() -> None:
-    """Makes Google's library look only once, for 1 s, for the metadata server of Google Cloud machines."""
+def configure_google_client() -> None:
+    """Makes Google's library look only once, for 1 s, for the metadata server of Google Cloud machines.
+
+    It also stops the library from asking for the metadata of the bucket, for traces, beside almost every request to a
+    bucket whose metadata are not public.
+    """
+    os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     os.environ.setdefault("GCE_METADATA_DETECT_RETRIES", "1")
     os.environ.setdefault("GCE_METADATA_TIMEOUT", "1")

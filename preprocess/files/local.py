@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
+from preprocess.files.listing import ListedFile, Listing
+
 UNFINISHED = ".unfinished-"
 """Prefix of the temporary name of a file that is being written."""
 
@@ -25,6 +27,39 @@ def list_files(root: str) -> Iterator[tuple[str, int]]:
             path = f"{folder}/{name}"
             if os.path.isfile(path):  # false for a broken link
                 yield path[len(root) + 1 :], os.path.getsize(path)
+
+
+def survey(root: str) -> Listing:
+    root = root.rstrip("/")
+    real_root = os.path.realpath(root)
+    files: dict[str, ListedFile] = {}
+    links_out = []
+    folders = [("", "")]  # path below the root, and if a linked folder was followed, the real path below the root
+    while folders and os.path.isdir(root):
+        below, target = folders.pop()
+        with os.scandir(f"{root}/{below}") as entries:
+            for entry in entries:
+                path = f"{below}{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append((f"{path}/", f"{target}{entry.name}/" if target else ""))
+                elif entry.is_symlink() and (target or escapes_root(real_root, entry.path)):
+                    if entry.is_dir() and not target:  # a link below a followed link is found below its real path
+                        links_out.append(path)
+                    elif entry.is_file():  # is rejected by name when it is opened
+                        files[path] = _listed(entry)
+                elif entry.is_dir():
+                    real = os.path.relpath(os.path.realpath(entry.path), real_root)
+                    if not f"{path}/".startswith(f"{real}/") and real != ".":  # else it leads to a folder above
+                        folders.append((f"{path}/", f"{real}/"))
+                elif entry.is_file():  # false for a broken link
+                    real = os.path.relpath(os.path.realpath(entry.path), real_root) if entry.is_symlink() else ""
+                    files[path] = _listed(entry, real or (f"{target}{entry.name}" if target else ""))
+    return Listing(files, tuple(sorted(links_out)))
+
+
+def _listed(entry: os.DirEntry, target: str = "") -> ListedFile:
+    status = entry.stat()
+    return ListedFile(status.st_size, _version(status), target)
 
 
 def list_folder(folder: str) -> Iterator[str]:
@@ -48,7 +83,14 @@ def open_for_reading(path: str, buffer: int, whole: bool) -> BinaryIO:  # noqa: 
 
 
 def version(path: str) -> str:
-    status = os.stat(path)
+    return _version(os.stat(path))
+
+
+def version_of(stream: BinaryIO) -> str:
+    return _version(os.fstat(stream.fileno()))
+
+
+def _version(status: os.stat_result) -> str:
     return f"{status.st_size} bytes of {status.st_mtime_ns}"
 
 

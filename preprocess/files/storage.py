@@ -7,6 +7,7 @@ Every function that takes a path raises, unless its docstring says otherwise:
     RunFailed: a store failed until the retries ended.
 """
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import BinaryIO, Protocol, TypeVar, cast
 
 from preprocess.files import gcs, local
+from preprocess.files.listing import Listing
+from preprocess.files.object_reader import ObjectReader
 from preprocess.runtime.errors import InputError, RunFailed
 
 T = TypeVar("T")
@@ -27,6 +30,7 @@ class Store(Protocol):
     """The functions of the modules `local` and `gcs`. `move` and `delete` may be repeated after an interruption."""
 
     def list_files(self, root: str) -> Iterator[tuple[str, int]]: ...
+    def survey(self, root: str) -> Listing: ...
     def list_folder(self, folder: str) -> Iterator[str]: ...
     def match(self, pattern: str) -> list[str]: ...
     def exists(self, path: str) -> bool: ...
@@ -79,6 +83,11 @@ def list_files(root: str) -> dict[str, int]:
     return dict(_store(root).list_files(root))
 
 
+def survey(root: str) -> Listing:
+    """Lists every file below a folder with its version. Follows linked folders, unless they lead out of the root."""
+    return _store(root).survey(root)
+
+
 def list_folder(folder: str) -> list[str]:
     """Lists the names of the files directly in a folder, sorted."""
     return sorted(_store(folder).list_folder(folder))
@@ -104,8 +113,26 @@ def open_for_reading(path: str, buffer: int = BUFFER_BYTES, whole: bool = False)
 
 
 def version(path: str) -> str:
-    """Returns a text that changes when the file does: its size and time, or the generation of an object."""
+    """Returns a text that changes when the file does: size and time, or the generation and checksum of an object."""
     return _store(path).version(path)
+
+
+def version_of(stream: BinaryIO) -> str:
+    """Returns the `version` of a file that `open_for_reading` has opened."""
+    raw = getattr(stream, "raw", None)
+    return raw.version if isinstance(raw, ObjectReader) else local.version_of(stream)
+
+
+def only_file(folder: str) -> str:
+    """Returns the path of the only file directly in a folder.
+
+    Raises:
+        FileNotFoundError: the folder contains no file, or several.
+    """
+    names = list_folder(folder)
+    if len(names) != 1:
+        raise FileNotFoundError(errno.ENOENT, f"{len(names)} files; expected one in the folder", folder)
+    return join(folder, names[0])
 
 
 def escapes_root(root: str, path: str) -> bool:

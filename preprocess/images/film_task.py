@@ -23,6 +23,7 @@ class FilmTask:
         canvas, size, method: see `pad_and_resize`.
         max_pixels: see `open_film`.
         is_native: whether the pixel data were uncompressed DICOM when the film was measured.
+        version: of the file when the film was measured, see `storage.version`.
     """
 
     path: str
@@ -32,6 +33,7 @@ class FilmTask:
     method: str
     max_pixels: int
     is_native: bool = True
+    version: str = ""
 
     @property
     def cpu_seconds(self) -> int:
@@ -87,10 +89,11 @@ def open_task(task: FilmTask) -> Iterator[FilmImage]:
     """Opens the film of a task.
 
     Raises:
-        RejectedFilm: the file cannot be opened, is not a film, or has another size than when it was measured.
+        RejectedFilm: the file cannot be opened, is not a film, or is not the one that was measured.
     """
     with open_film_file(task.path, "pixels", whole=task.method not in READS_FEW_ROWS) as stream:
+        is_same = task.version in ("", storage.version_of(stream))
         film = open_film(stream, task.max_pixels)
-        if (film.height, film.width) != task.film:
+        if not is_same or (film.height, film.width) != task.film:
             raise RejectedFilm("pixels", "the file changed while the job was running")
         yield film

@@ -9,12 +9,23 @@ Headers are always parsed in this process, by Python code that limits how much i
 Pillow's for the other formats.
 """
 
+import dataclasses
+
 import numpy as np
 
-from preprocess.images import decoder_process
+from preprocess.images import decoder_process, resize
 from preprocess.images.film_task import FilmTask, open_task
 from preprocess.images.resize import pad_and_resize
 from preprocess.runtime.errors import RejectedFilm
+
+
+def pixel_digest(task: FilmTask) -> bytes:
+    """Returns the SHA-256 of a film's size and pixels on the full range; `size` and `method` of the task are not used.
+
+    Raises:
+        RejectedFilm, RunFailed, InputError: see `make_image`.
+    """
+    return make_image(dataclasses.replace(task, size=resize.DIGEST_SIZE, method=resize.DIGEST)).tobytes()
 
 
 def make_image(task: FilmTask) -> np.ndarray:

@@ -5,6 +5,7 @@ The padded canvas is the film with black (0) below and to the right of it. Both 
 memory.
 """
 
+import hashlib
 import itertools
 
 import numpy as np
@@ -36,7 +37,7 @@ def pad_and_resize(film: FilmImage, canvas: Size, size: Size, method: str) -> np
             f"the film is {film.height} pixels high and {film.width} wide; the canvas is only {canvas[0]} high and "
             f"{canvas[1]} wide",
         )
-    return METHODS[method](film, canvas, size)
+    return (digest if method == DIGEST else METHODS[method])(film, canvas, size)
 
 
 def area(film: FilmImage, canvas: Size, size: Size) -> np.ndarray:
@@ -132,6 +133,29 @@ def nearest(film: FilmImage, canvas: Size, size: Size) -> np.ndarray:
 METHODS = {"area": area, "nearest": nearest}
 READS_FEW_ROWS = frozenset(("nearest",))
 """The methods that read a small part of a film's rows."""
+
+
+DIGEST, DIGEST_SIZE = "digest", (1, 16)
+"""The method that returns a digest of a film instead of an image, and the shape of the digest: 32 bytes as uint16."""
+
+_BAND = 256  # rows that are read at a time
+
+
+def digest(film: FilmImage, canvas: Size, size: Size) -> np.ndarray:
+    """Computes the SHA-256 of a film's size and pixels.
+
+    Args:
+        film: read as a whole, on the full range.
+        canvas, size: not used.
+
+    Returns:
+        `DIGEST_SIZE` uint16, the bytes of the digest.
+    """
+    del canvas, size
+    state = hashlib.sha256(f"{film.height} {film.width}".encode())
+    for start in range(0, film.height, _BAND):
+        state.update(film.read_rows(start, min(start + _BAND, film.height)).astype("<u2").tobytes())
+    return np.frombuffer(state.digest(), np.uint16).reshape(DIGEST_SIZE)
 
 
 def _nearest_indices(length: int, out: int) -> np.ndarray:

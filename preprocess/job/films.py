@@ -1,7 +1,9 @@
-"""What a worker does with one film: read its size, and make its image unless it is staged already."""
+"""What a worker does with one film: read its size, and make its image unless it is there already."""
 
+import dataclasses
 import hashlib
 
+from preprocess.cases.locate import FilmFile
 from preprocess.cases.plan import Film
 from preprocess.contract.png import decode_png, encode_png
 from preprocess.contract.schema import Size
@@ -12,44 +14,57 @@ from preprocess.images.formats import open_film
 from preprocess.images.make_image import make_image
 from preprocess.runtime.errors import RejectedFilm
 
-_HEADER_BYTES = 256 << 10  # requested at a time from a store: a header has about 10 KB, a film about 30 MB
+_HEADER_BYTES = 256 << 10  # requested at a time from a store: a header has about 1 KB, a film about 30 MB
 
 
-def measure(film: Film, input_root: str, max_pixels: int) -> MeasuredFilm:
-    """Reads the size of a film from its header.
+def measure_file(film: Film, file: FilmFile, input_root: str, max_pixels: int) -> MeasuredFilm:
+    """Reads the size of a film from the header of one of its files.
 
     Args:
+        file: the one to use; the others are left out of the returned film.
         max_pixels: the largest number of pixels that a film may have.
 
     Raises:
         RejectedFilm: the file cannot be opened, or is not a film of at most this size.
     """
-    path = storage.join(input_root, film.file)
+    path = storage.join(input_root, file.path)
     if storage.escapes_root(input_root, path):
         raise RejectedFilm("header", "a link that leads out of the input root; put the file itself there")
-    with film_errors("header"):
-        version = storage.version(path)
+    if is_folder := file.path.endswith("/"):
+        with film_errors("header"):
+            path = storage.only_file(path)
     with open_film_file(path, "header", _HEADER_BYTES) as stream:
+        version = storage.version_of(stream)
         image = open_film(stream, max_pixels)
-        return MeasuredFilm(film, image.height, image.width, version, image.is_native)
+        if is_folder:
+            file = dataclasses.replace(file, path=path[len(input_root) + 1 :], version=version)
+        chosen = dataclasses.replace(film, files=(file,))
+        return MeasuredFilm(chosen, image.height, image.width, version, image.is_native)
 
 
-def find_staged(measured: MeasuredFilm, canvas: Size, recipe: Recipe) -> PreparedImage | None:
-    """Returns the image of a film that an earlier run has staged; None if there is none or its file is damaged.
+def find_image(measured: MeasuredFilm, canvas: Size, recipe: Recipe) -> PreparedImage | None:
+    """Returns the image of a film that an earlier run has made: staged, or published in the data set to be replaced.
 
     Args:
         canvas: (height, width) in pixels.
+
+    Returns:
+        None if there is none, or if its file is damaged.
     """
     staged = recipe.staged_image(measured, canvas)
-    if not storage.exists(recipe.staged(staged)):
-        return None
-    png = storage.read(recipe.staged(staged))
-    try:
-        pixels = decode_png(png)
-    except ValueError:
-        return None
-    is_undamaged = pixels.shape == recipe.parameters.size and encode_png(pixels) == png
-    return _prepared_image(measured, staged, png) if is_undamaged else None
+    if storage.exists(recipe.staged(staged)):
+        png = storage.read(recipe.staged(staged))
+        if _is_undamaged(png, recipe):
+            return _prepared_image(measured, staged, png)
+    film = measured.film
+    final = recipe.final(film.image_file)
+    if film.published and measured.version == film.version and canvas == recipe.published_canvas:
+        png = storage.read(final) if storage.exists(final) else b""
+        if hashlib.sha256(png).hexdigest() == film.published:
+            with storage.output_errors(recipe.output_root):
+                storage.write(recipe.staged(staged), png)
+            return _prepared_image(measured, staged, png)
+    return None
 
 
 def prepare(measured: MeasuredFilm, canvas: Size, recipe: Recipe) -> PreparedImage:
@@ -63,18 +78,30 @@ def prepare(measured: MeasuredFilm, canvas: Size, recipe: Recipe) -> PreparedIma
             was measured.
         RunFailed: the PNG cannot be written.
     """
-    path, film = recipe.source(measured.film), (measured.height, measured.width)
-    parameters = recipe.parameters
-    pixels = make_image(
-        FilmTask(path, film, canvas, parameters.size, parameters.resample, parameters.max_pixels, measured.is_native)
-    )
-    with film_errors("pixels"):
-        if storage.version(path) != measured.version:  # after reading, to notice a change during it
-            raise RejectedFilm("pixels", "the file changed while the job was running")
+    path = recipe.source(measured.film)
+    pixels = make_image(task_of(measured, path, canvas, recipe.parameters.size, recipe.parameters.resample))
+    if storage.is_local(path):  # of an object, one generation is read
+        with film_errors("pixels"):
+            if storage.version(path) != measured.version:  # after reading, to notice a change during it
+                raise RejectedFilm("pixels", "the file changed while the job was running")
     staged, png = recipe.staged_image(measured, canvas), encode_png(pixels)
     with storage.output_errors(recipe.output_root):
         storage.write(recipe.staged(staged), png)
     return _prepared_image(measured, staged, png)
+
+
+def task_of(measured: MeasuredFilm, path: str, canvas: Size, size: Size, method: str) -> FilmTask:
+    """Returns the task of reading a measured film; its size was checked when it was measured."""
+    film = (measured.height, measured.width)
+    return FilmTask(path, film, canvas, size, method, film[0] * film[1], measured.is_native, measured.version)
+
+
+def _is_undamaged(png: bytes, recipe: Recipe) -> bool:
+    try:
+        pixels = decode_png(png)
+    except ValueError:
+        return False
+    return pixels.shape == recipe.parameters.size and encode_png(pixels) == png
 
 
 def _prepared_image(measured: MeasuredFilm, staged: str, png: bytes) -> PreparedImage:

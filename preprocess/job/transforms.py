@@ -10,9 +10,10 @@ Elements are descriptions of a few hundred bytes. Pixels stay in the worker that
 
 import atexit
 import dataclasses
+import functools
 import gc
 from collections.abc import Iterable, Iterator
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
@@ -23,12 +24,14 @@ from preprocess.contract.schema import Omission, Size
 from preprocess.dataset import assemble, record_parts
 from preprocess.dataset.recipe import MeasuredFilm, PreparedImage, Recipe
 from preprocess.dataset.record_parts import RecordPart
-from preprocess.job import films
+from preprocess.job import copies, films
+from preprocess.job.in_threads import InThreads
 from preprocess.runtime.errors import RejectedFilm
 
 # Otherwise the last garbage collection of a worker takes up to a second, for which the job waits.
 atexit.register(gc.freeze)
 
+T = TypeVar("T", MeasuredFilm, PreparedImage)
 KEPT, OMITTED = "kept", "omitted"
 Omitted: TypeAlias = TaggedOutput[Literal["omitted"], Omission]
 
@@ -40,16 +43,21 @@ class MeasureFilms(beam.PTransform):
     Attributes:
         input_root: a folder or gs:// prefix.
         max_pixels: the largest number of pixels that a film may have.
+        threads: number of films at a time in each bundle.
     """
 
     input_root: str
     max_pixels: int
+    threads: int = 1
 
     def expand(self, pcoll):
         return (
             pcoll
             | "SpreadFilms" >> beam.Reshuffle()
-            | "ReadHeader" >> beam.FlatMap(_measure, self.input_root, self.max_pixels).with_outputs(OMITTED, main=KEPT)
+            | "ReadHeader"
+            >> beam.ParDo(
+                InThreads(functools.partial(_measure, self.input_root, self.max_pixels), _emit, self.threads)
+            ).with_outputs(OMITTED, main=KEPT)
         )
 
 
@@ -68,17 +76,21 @@ class PrepareImages(beam.PTransform):
     Attributes:
         recipe: of the data set.
         canvas: a PCollection of one Size.
+        threads: number of films at a time in each bundle.
     """
 
     recipe: Recipe
     canvas: beam.PCollection
+    threads: int = 1
 
     def expand(self, pcoll):
         return (
             pcoll
             | "SpreadMeasured" >> beam.Reshuffle()
             | "PadAndResize"
-            >> beam.FlatMap(_prepare, self.recipe, AsSingleton(self.canvas)).with_outputs(OMITTED, main=KEPT)
+            >> beam.ParDo(
+                InThreads(functools.partial(_prepare, self.recipe), _emit, self.threads), AsSingleton(self.canvas)
+            ).with_outputs(OMITTED, main=KEPT)
         )
 
 
@@ -110,26 +122,31 @@ class WriteDataset(beam.PTransform):
         )
 
 
-def _measure(film: Film, input_root: str, max_pixels: int) -> Iterator[MeasuredFilm | Omitted]:
+def _measure(input_root: str, max_pixels: int, film: Film) -> tuple[str, MeasuredFilm | Omission]:
+    """Returns the name of a counter, and the measured film or why it is left out."""
     try:
-        yield films.measure(film, input_root, max_pixels)
-        _count("films_measured")
+        return "films_measured", copies.measure(film, input_root, max_pixels)
     except RejectedFilm as rejected:
-        _count(f"films_rejected_{rejected.stage}")
-        yield TaggedOutput(OMITTED, film.omission(rejected.stage, rejected.reason))
+        return f"films_rejected_{rejected.stage}", film.omission(rejected.stage, rejected.reason)
 
 
-def _prepare(measured: MeasuredFilm, recipe: Recipe, canvas: Size) -> Iterator[PreparedImage | Omitted]:
+def _prepare(recipe: Recipe, measured: MeasuredFilm, canvas: Size) -> tuple[str, PreparedImage | Omission]:
+    """Returns the name of a counter, and the image or why there is none."""
     try:
-        if image := films.find_staged(measured, canvas, recipe):
-            _count("images_found_staged")
-        else:
-            image = films.prepare(measured, canvas, recipe)
-            _count("images_prepared")
-        yield image
+        if image := films.find_image(measured, canvas, recipe):
+            return "images_found", image
+        return "images_prepared", films.prepare(measured, canvas, recipe)
     except RejectedFilm as rejected:
-        _count(f"films_rejected_{rejected.stage}")
-        yield TaggedOutput(OMITTED, measured.film.omission(rejected.stage, rejected.reason))
+        return f"films_rejected_{rejected.stage}", measured.film.omission(rejected.stage, rejected.reason)
+
+
+def _emit(
+    result: tuple[str, MeasuredFilm | PreparedImage | Omission],
+) -> Iterator[MeasuredFilm | PreparedImage | Omitted]:
+    """Yields an output, and increments a counter, which the Dataflow console and Flink's web page show."""
+    counter, output = result
+    Metrics.counter("preprocess", counter).inc()
+    yield TaggedOutput(OMITTED, output) if isinstance(output, Omission) else output
 
 
 def _size(measured: MeasuredFilm) -> Size:
@@ -149,8 +166,3 @@ def _split_into_parts(_, images, omissions, recipe: Recipe) -> Iterator[RecordPa
 
 def _publish(_, images, omissions, parts, canvas: Size, recipe: Recipe) -> assemble.JobResult:
     return assemble.publish_dataset(images, omissions, parts, canvas, recipe)
-
-
-def _count(name: str) -> None:
-    """Increments a counter, which the Dataflow console and Flink's web page show."""
-    Metrics.counter("preprocess", name).inc()

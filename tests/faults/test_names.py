@@ -80,20 +80,20 @@ def check_output(root, output):
 
 
 def test_hostile_names_in_a_description(root):
-    """As mammogram ID, as patient and as each part of a path: each is listed as rejected."""
-    rows = []
+    """As patient, as mammogram ID and as each part of a path: each mammogram is listed as rejected."""
+    rows, described = [], set()
     for number, name in enumerate(HOSTILE):
         usual = Described(f"Calc-Training_P_{1000 + number:05d}_LEFT_CC")
-        rows.append([usual.patient, "2", "LEFT", "CC", f"{name}/1.2.3/4.5.6/000000.dcm"])
         rows.append([f"{name}{number}", "2", "LEFT", "CC", usual.path])
-        rows.append(["P_1", "2", "LEFT", "CC", f"A{number}/{name}/4.5.6/000000.dcm"])
-        rows.append(["P_1", "2", "LEFT", "CC", f"B{number}/1.2.3/{name}/000000.dcm"])
+        described.add(usual.mammogram_id)
+        for kind, path in enumerate((f"{name}/1.2.3/4.5.{{}}/0.dcm", f"A/{name}/4.5.{{}}/0.dcm", f"A/4.5.{{}}/{name}")):
+            place = 10_000 * (kind + 1) + number
+            rows.append([f"P_{place}", "2", "LEFT", "CC", path.format(place)])
+            described.add(f"P_{place}_LEFT_CC")
     write_csv(root / "train.csv", [*TRAIN, *rows])
     out = check_output(root, run(root))
     assert len(list((out / "small_train").iterdir())) == len(TRAIN)
-    rejected = {line["case"] for line in omissions(out)}
-    assert len(rejected) >= 3 * len(HOSTILE)
-    assert {f"A{n}" for n in range(len(HOSTILE))} <= rejected
+    assert {line["case"] for line in omissions(out)} == described
 
 
 def test_hostile_names_of_folders(root):
@@ -127,4 +127,4 @@ def test_a_terminal_without_the_characters_of_a_name(root):
     write_csv(root / "train.csv", [*TRAIN, [film.patient, "3", "RIGHT", "CC", "乳房/1.2.3/4.5.6/000000.dcm"]])
     output = run(root, PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
     assert is_printable(output, "latin-1")
-    assert json.dumps("乳房") in (root / "deep/out/rejected.jsonl").read_text()
+    assert json.dumps("乳房")[1:-1] in (root / "deep/out/rejected.jsonl").read_text()

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines import verify
 from tests.pipelines.test_preprocess import tree
-from tests.support.cloud import objects, run, upload
+from tests.support.cloud import assert_same_dataset, objects, run, upload
 from tests.support.environments import ROOT
 from tests.support.films import Described, write_download
 
@@ -40,8 +40,8 @@ def test_a_bucket_gets_the_same_bytes_as_a_folder(bucket, local, tmp_path):
     assert ran.returncode == 0, ran.stderr
     expected = preprocess({}, *options(local, tmp_path / "out"), "--direct_num_workers=1")
     assert expected.returncode == 0
-    written = objects(films, f"{out}/")
-    assert written == tree(tmp_path / "out")
+    written, on_disk = objects(films, f"{out}/"), tree(tmp_path / "out")
+    assert_same_dataset(written, on_disk)
     verified = run("pipelines.verify", environment, f"gs://films/{out}")
     assert verified.stdout.endswith(
         f"gs://films/{out}: 6 images in 10 files agree with the manifest, and each PNG with its record\n"

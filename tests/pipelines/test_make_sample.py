@@ -8,11 +8,24 @@ import pydicom
 import pytest
 
 from pipelines import make_sample
+from pipelines.sample import dicom_files, film_size
 from pipelines.sample.breast import GLANDULAR_SHARE, LABEL, draw_anatomy, synthesize_film
 from pipelines.sample.descriptions import make_mammograms
+from tests import ROOT
 from tests.pipelines.test_preprocess import tree
-from tests.support.films import write_csv
+from tests.support.films import Described, write_csv
 
+REAL_ELEMENTS = {
+    0x0008: (0x05, 0x16, 0x18, 0x20, 0x23, 0x30, 0x33, 0x50, 0x60, 0x64, 0x90, 0x103E),
+    0x0010: (0x10, 0x20, 0x30, 0x40),
+    0x0013: (0x10, 0x1010, 0x1013),
+    0x0018: (0x15, 0x1016, 0x1018),
+    0x0020: (0x0D, 0x0E, 0x10, 0x11, 0x13, 0x20, 0x60),
+    0x0028: (0x02, 0x04, 0x10, 0x11, 0x100, 0x101, 0x102, 0x103, 0x106, 0x107),
+    0x7FE0: (0x10,),
+}
+"""The elements of a full mammogram of CBIS-DDSM, read from eight of them."""
+COMMENT = (0x0020, 0x4000)
 FILES = [f"{kind}_case_description_{split}_set.csv" for kind in ("calc", "mass") for split in ("train", "test")]
 
 
@@ -21,6 +34,11 @@ def sample(tmp_path_factory):
     root = tmp_path_factory.mktemp("made") / "sample"
     assert make_sample.main(["--output", str(root), "--patients", "12"]) == 0
     return root
+
+
+def assert_elements(image):
+    real = [(group, element) for group, elements in REAL_ELEMENTS.items() for element in elements]
+    assert [(e.tag.group, e.tag.element) for e in image] == sorted([*real, COMMENT])
 
 
 def films(root):
@@ -56,11 +74,54 @@ def test_films_are_marked_as_synthetic(sample):
     assert "synthetic" in (sample / "SYNTHETIC.txt").read_text()
     for path in films(sample)[:5]:
         header = pydicom.dcmread(path)
-        assert header.PatientName == "SYNTHETIC"
-        assert "Synthetic image" in header.ImageComments
+        assert header.ImageComments == "Synthetic image made by a program; it shows no person."
         corner = header.pixel_array[: header.Rows // 10]
         assert (corner == 56000).sum() > 50  # the burned-in label
     assert LABEL == "SYNTHETIC"
+
+
+def test_films_have_the_header_of_real_films(sample):
+    for path in films(sample):
+        film = pydicom.dcmread(path)
+        assert_elements(film)
+        mammogram_id = path.parts[-4]
+        _, _, _, side, view = mammogram_id.split("_")
+        assert film.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2"  # Implicit VR Little Endian
+        assert film.SOPClassUID == "1.2.840.10008.5.1.4.1.1.7"  # Secondary Capture
+        assert (film.PatientID, film.PatientName) == (mammogram_id, mammogram_id)
+        assert (film.PatientOrientation, film.Laterality) == (view, side[0])
+        assert (film.Modality, film.ConversionType, film.BodyPartExamined) == ("MG", "WSD", "BREAST")
+        assert (film.SpecificCharacterSet, film.StudyID) == ("ISO_IR 100", "DDSM")
+        assert film.SeriesDescription == "full mammogram images"
+        assert film.SecondaryCaptureDeviceManufacturer == "MathWorks"
+        assert film.SecondaryCaptureDeviceManufacturerModelName == "MATLAB"
+        assert film[0x0013, 0x0010].value == "CTP"
+        assert film[0x0013, 0x1010].value == b"CBIS-DDSM "
+        assert (film.BitsAllocated, film.BitsStored, film.HighBit, film.PixelRepresentation) == (16, 16, 15, 0)
+        assert (film.SamplesPerPixel, film.PhotometricInterpretation) == (1, "MONOCHROME2")
+        pixels = film.pixel_array
+        assert (film.SmallestImagePixelValue, film.LargestImagePixelValue) == (pixels.min(), pixels.max())
+        data = path.read_bytes()
+        assert data.endswith(pixels.astype("<u2").tobytes())
+        assert len(data) - 2 * film.Rows * film.Columns < dicom_files.LARGEST_HEADER
+        date = film.StudyDate
+        assert path.parts[-3] == f"{date[4:6]}-{date[6:]}-{date[:4]}-DDSM-NA-{film.StudyInstanceUID[-5:]}"
+        assert path.parts[-2].endswith(film.SeriesInstanceUID[-5:])
+
+
+def test_crops_and_masks_have_the_same_header(sample):
+    found = sorted(sample.glob("CBIS-DDSM/*/*/1.000000-[cR]*/1-?.dcm"))
+    assert found
+    for path in found:
+        image = pydicom.dcmread(path)
+        assert_elements(image)
+        assert image.PatientID == path.parts[-4]
+        assert path.parts[-2].startswith(f"1.000000-{image.SeriesDescription}-NA-")
+        is_mask = image.SeriesDescription == "ROI mask images"
+        assert image.BitsAllocated == (8 if is_mask else 16)
+        assert (image.pixel_array.min(), image.pixel_array.max()) == (
+            image.SmallestImagePixelValue, image.LargestImagePixelValue)  # fmt: skip
+        assert not is_mask or set(np.unique(image.pixel_array)) == {0, 255}
 
 
 def test_the_job_runs_on_the_sample(sample, job, tmp_path):
@@ -128,35 +189,105 @@ def test_from_csv_writes_one_film_for_every_mammogram(real_csvs, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("path", "message"),
+    ("row", "message"),
     [
-        ("../x/1/000000.dcm", "leaves the input root"),
-        ("a b/1/2/000000.dcm", "mammogram ID 'a b' cannot be part of a file name"),
+        (["P_1", "2", "LEFT", "CC", "../Calc-Test_P_1_LEFT_CC/1.2.3/1.2.4/000000.dcm"], "'..'"),
+        (["P_1", "2", "LEFT", "CC", "a b_P_1_LEFT_CC/1.2.3/1.2.4/0.dcm"], "'a b_P_1_LEFT_CC' cannot be part of a file"),
+        (["P_1", "2", "BOTH", "CC", "x/1.2.3/1.2.4/000000.dcm"], "side 'BOTH' is not one of LEFT, RIGHT"),
+        (["P_1", "2", "", "CC", "x/1.2.3/1.2.4/000000.dcm"], "side '' is not one of LEFT, RIGHT"),
+        (["P_1", "2", "LEFT", "XCCL", "x/1.2.3/1.2.4/000000.dcm"], "view 'XCCL' is not one of CC, MLO"),
+        (["P_1", "2", "LEFT", "CC", f"x/1.2.3/{'1.' * 40}4/000000.dcm"], "expected up to 64 digits and '.'"),
     ],
 )
-def test_no_film_is_written_outside_the_sample(path, message, tmp_path, capsys):
-    write_csv(tmp_path / "some.csv", [["P_1", "unknown", "LEFT", "CC", path]])
+def test_mammograms_for_which_no_film_can_be_made(row, message, tmp_path, capsys):
+    write_csv(tmp_path / "some.csv", [row])
     assert make_sample.main(["--output", str(tmp_path / "films"), "--from_csv", str(tmp_path / "some.csv")]) == 2
-    assert message in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert error.startswith("error: no film can be made for ")
+    assert message in error
+    assert error.count("\n") == 1
     assert not (tmp_path / "films").exists()
 
 
-def test_full_size_films_have_the_sizes_of_cbis_ddsm(tmp_path):
-    rows = [["P_1", "2", "LEFT", "CC", f"case-{n}/1.2.34567/4.5.67890/000000.dcm"] for n in range(2)]
+def catalogue():
+    with open(ROOT / "preprocess/cases/catalogue.csv", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def make_full_size(tmp_path, rows):
+    """Makes films of full size from rows of a case description; returns mammogram ID -> path."""
     write_csv(tmp_path / "some.csv", rows)
     argv = ["--output", str(tmp_path / "films"), "--from_csv", str(tmp_path / "some.csv"), "--full_size"]
     assert make_sample.main(argv) == 0
-    paths = films(tmp_path / "films")
-    assert len(paths) == len(rows)
-    for path in paths:
+    return {path.parts[-4]: path for path in films(tmp_path / "films")}
+
+
+def test_full_size_films_of_other_mammograms_have_sizes_as_in_cbis_ddsm(tmp_path):
+    chosen = [Described(f"Calc-Test_P_90001_LEFT_{view}") for view in ("CC", "MLO")]
+    found = make_full_size(tmp_path, chosen)
+    assert set(found) == {film.mammogram_id for film in chosen}
+    for path in found.values():
         header = pydicom.dcmread(path, stop_before_pixels=True)
         assert 3256 <= header.Rows <= 7111
         assert 1531 <= header.Columns <= 5251
-        assert path.stat().st_size > 2 * header.Rows * header.Columns
+        assert 0 < path.stat().st_size - 2 * header.Rows * header.Columns < dicom_files.LARGEST_HEADER
+
+
+def test_full_size_films_of_cbis_ddsm_have_the_bytes_of_the_real_files(tmp_path):
+    by_size = sorted(catalogue(), key=lambda row: int(row["bytes"]))
+    chosen = [by_size[0], by_size[len(by_size) // 2], by_size[-1]]
+    columns = ("patient", "density", "side", "view")
+    found = make_full_size(
+        tmp_path,
+        [
+            [*(row[c] for c in columns), f"{row['mammogram_id']}/{row['study_uid']}/{row['series_uid']}/000000.dcm"]
+            for row in chosen
+        ],
+    )
+    assert {name: path.stat().st_size for name, path in found.items()} == {
+        row["mammogram_id"]: int(row["bytes"]) for row in chosen
+    }
+    for row in chosen:
+        film = pydicom.dcmread(found[row["mammogram_id"]])
+        assert (film.StudyInstanceUID, film.SeriesInstanceUID) == (row["study_uid"], row["series_uid"])
+        assert 3256 <= film.Rows <= 7111
+        assert 1531 <= film.Columns <= 5251
+        assert len(film.PixelData) == 2 * film.Rows * film.Columns
+        assert film.ImageComments == "Synthetic image made by a program; it shows no person."  # without the padding
+
+
+def test_every_size_in_the_catalogue_is_reached():
+    longest_comment = 10240  # of an element with the VR LT
+    rng = np.random.default_rng(0)
+    for row in catalogue():
+        pixels = (int(row["bytes"]) - dicom_files.LARGEST_HEADER) // 2
+        height, width = film_size.size_with_pixels(pixels, rng)
+        assert 3256 <= height <= 7111
+        assert 1531 <= width <= 5251
+        assert 0.45 < width / height < 0.8
+        assert 0 <= int(row["bytes"]) - 2 * height * width - dicom_files.LARGEST_HEADER < longest_comment // 2
+
+
+def test_the_size_is_a_factorization_if_there_is_one_nearby():
+    rng = np.random.default_rng(0)
+    assert {film_size.size_with_pixels(5003 * 3001, rng) for _ in range(50)} >= {(5003, 3001)}  # both are prime
+    for pixels, limit in ((3256 * 1531, (3256, 1531)), (7111 * 5251, (7111, 5251))):
+        assert film_size.size_with_pixels(pixels, rng) == limit
+
+
+@pytest.mark.parametrize("difference", [-2, 1])
+def test_a_size_that_no_comment_gives(difference, tmp_path):
+    pixels = np.zeros((10, 10), np.uint16)
+    words = (pixels, "P", "1.2.3", "1.2.4", dicom_files.FULL, "LEFT", "CC")
+    dicom_files.write_dicom(f"{tmp_path}/a.dcm", *words)
+    size = (tmp_path / "a.dcm").stat().st_size
+    dicom_files.write_dicom(f"{tmp_path}/a.dcm", *words, total_bytes=size + 100)
+    assert (tmp_path / "a.dcm").stat().st_size == size + 100
+    with pytest.raises(ValueError, match=f"the comment cannot be made {difference} bytes longer"):
+        dicom_files.write_dicom(f"{tmp_path}/a.dcm", *words, total_bytes=size + difference)
 
 
 @pytest.mark.parametrize("patients", ["7", "many", "-3"])
 def test_invalid_numbers_of_patients(patients, capsys):
-    with pytest.raises(SystemExit):
-        make_sample.main(["--output", "x", "--patients", patients])
+    assert make_sample.main(["--output", "x", "--patients", patients]) == 2
     assert "is not a number of patients from 8 to 5000" in capsys.readouterr().err

@@ -27,6 +27,13 @@ def objects(bucket, prefix):
     return {blob.name.removeprefix(prefix): blob.download_as_bytes() for blob in bucket.list_blobs(prefix=prefix)}
 
 
+def assert_same_dataset(stored, on_disk):
+    """Compares two data sets, {name: bytes}; the versions of the films differ between a bucket and a folder."""
+    versions = ".film_versions.json"
+    assert (versions in stored) == (versions in on_disk)
+    assert {**stored, versions: b""} == {**on_disk, versions: b""}
+
+
 @contextmanager
 def serving(server):
     """Serves requests in a thread while the context is open."""

@@ -4,6 +4,7 @@ Also computes the expected images in the simplest way: a padded float64 canvas a
 """
 
 import csv
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,7 @@ class Described:
 
     @property
     def series(self):
-        return f"1.3.6.1.4.1.9590.100.1.2.2{sum(i * ord(c) for i, c in enumerate(self.mammogram_id)):07d}9"
+        return f"1.3.6.1.4.1.9590.100.1.2.2{zlib.crc32(self.mammogram_id.encode()):010d}9"
 
     @property
     def path(self):

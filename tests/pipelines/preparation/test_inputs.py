@@ -4,8 +4,10 @@ import os
 
 import pytest
 
+from pipelines import preprocess
 from pipelines.beam.runners import choose_worker_count
 from pipelines.preparation.options import parse
+from preprocess.cases.locate import DICOM, FilmFile
 from preprocess.cases.plan import Film
 from tests.support.films import LAYOUTS, Described, random_film, write_csv
 
@@ -24,14 +26,21 @@ def sound(tmp_path):
 
 
 def refused(job, *words, **places):
-    """Runs the job, which must end before it starts; returns its error message."""
+    """Runs the job, which must end before it starts; returns its error message of one line."""
+    line, *details = refused_with_details(job, *words, **places)
+    assert details == []
+    return line
+
+
+def refused_with_details(job, *words, **places):
+    """Runs the job, which must end before it starts; returns the lines of its error message."""
     status, output, out = job(*words, **places)
     assert status == 2
     assert "Traceback" not in output
     assert not out.exists()
-    (line,) = output.splitlines()
-    assert line.startswith("error: ")
-    return line
+    lines = output.splitlines()
+    assert lines[0].startswith("error: ")
+    return lines
 
 
 def test_a_missing_csv(job, sound):
@@ -72,11 +81,29 @@ def test_a_file_for_a_root(job, sound):
 def test_a_root_without_a_file_of_the_descriptions(job, sound):
     (sound / "other").mkdir()
     (sound / "other/x.dcm").write_bytes(b"x")
-    assert "not one of the 4 mammograms that the case descriptions name has a file" in refused(job, images="other")
+    for words in ((), ("--dry_run",)):
+        assert refused_with_details(job, *words, images="other") == [
+            "error: not one of the 4 mammograms that the case descriptions name has a file below the input root",
+            "1 files are below the input root, for example:",
+            "  x.dcm: its path contains neither a mammogram ID nor a UID",
+            f"expected for {TEST[0].mammogram_id}: a path that contains {TEST[0].series} or {TEST[0].mammogram_id}; "
+            f"see docs/data.md",
+        ]
 
 
 def test_an_empty_selection(job, sound):
-    assert "nothing is left to prepare: of 4 named mammograms 4 are excluded" in refused(job, "--views", "MLO")
+    films = [*TRAIN, *TEST]
+    assert refused_with_details(job, "--views", "MLO") == [
+        "error: nothing is left to prepare: of 4 named mammograms 4 are excluded; change the options or correct the "
+        "input",
+        "excluded (select): 4",
+        f"  4 x, for example {min(film.mammogram_id for film in films)}: view CC is not among --views MLO",
+    ]
+
+
+def test_one_of_two_kinds_of_case_descriptions(job, sound, capfd):
+    assert preprocess.main(["--input=x", "--output=y", f"--train_csv={sound}/train.csv"]) == 2
+    assert "--train_csv and --test_csv belong together: give both, or neither" in capfd.readouterr().err
 
 
 def test_an_output_that_cannot_be_written_to(job, sound):
@@ -133,9 +160,8 @@ def test_other_runners_and_given_worker_counts_are_kept():
 def test_the_number_of_local_workers_depends_on_the_films(words, films, megabytes, chosen, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     _, beam = parse(["--input=i", "--output=o", "--train_csv=a", "--test_csv=b", *words])
-    film = Film(
-        "Mass-Training_P_00001_LEFT_CC", "train", 1, "P_00001", "LEFT", "CC", "film.dcm", int(megabytes * 2**20)
-    )
+    files = (FilmFile(DICOM, "film.dcm", int(megabytes * 2**20)),)
+    film = Film("Mass-Training_P_00001_LEFT_CC", "train", 1, "P_00001", "LEFT", "CC", files)
     choose_worker_count(beam, [film] * films)
     settled = beam.get_all_options()
     assert (settled["direct_num_workers"], settled["direct_running_mode"]) == chosen
@@ -163,11 +189,8 @@ def test_a_word_without_an_option(job, sound):
         (["--patient_overlap", "ignore"], "invalid choice: 'ignore'"),
     ],
 )
-def test_a_wrong_value(words, message, job, sound, capfd):
-    with pytest.raises(SystemExit) as ended:
-        job(*words)
-    assert ended.value.code == 2
-    assert message in capfd.readouterr().err
+def test_a_wrong_value(words, message, job, sound):
+    assert message in refused(job, *words)
 
 
 def test_a_mammogram_in_two_csvs_is_one_mammogram(job, sound):

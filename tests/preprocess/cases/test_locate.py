@@ -1,95 +1,126 @@
+import random
+
 import pytest
 
+from preprocess.cases.catalogue import by_mammogram_id
 from preprocess.cases.descriptions import Mammogram
-from preprocess.cases.locate import FileIndex
+from preprocess.cases.locate import DICOM, IMAGE, LOSSY, FileIndex, IdcIndex
+from preprocess.files.listing import ListedFile, Listing
 from tests.support.films import LAYOUTS, Described, descriptive_folder, random_film
 
 FILM = Described("Calc-Test_P_00038_LEFT_CC", "3")
 MAMMOGRAM = Mammogram(FILM.mammogram_id, "test", "P_00038", "LEFT", "CC", "3", FILM.path)
 BY_UID = f"{FILM.mammogram_id}/{FILM.study}/{FILM.series}"
+FULL = f"full mammogram images-{FILM.series[-5:]}"
 
 
-def locate(*paths):
-    return FileIndex(dict.fromkeys(paths, 10)).locate(MAMMOGRAM)
+def locate(*paths, mammogram=MAMMOGRAM):
+    return FileIndex(Listing({path: ListedFile(10, "version") for path in paths})).locate(mammogram)
+
+
+def found(*paths):
+    location = locate(*paths)
+    assert location.fault == ""
+    return [(file.kind, file.path) for file in location.files]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_layout_is_found_at_any_depth(layout, tmp_path):
     path = LAYOUTS[layout](tmp_path, FILM, random_film(0)).relative_to(tmp_path).as_posix()
     for below in (path, f"a/b c/{path}"):
-        assert locate("other/file.dcm", below).path == below
-        assert locate(below).fault == ""
+        ((_, only),) = found("other/file.dcm", below)
+        assert only == below
 
 
 @pytest.mark.parametrize(
     "path",
     [
+        f"{FILM.series}/1-1.dcm",
+        f"cbis_ddsm/P_00038_LEFT_CC.dcm/{FILM.study}/MG_{FILM.series}/0b2c.dcm",  # PatientIDs cannot be trusted
         f"{FILM.mammogram_id}_1/{FILM.study}/{FILM.series}/000000.dcm",
-        descriptive_folder(FILM, kind="cropped images") + "/1-1.dcm",
-        descriptive_folder(FILM, kind="ROI mask images") + "/1-1.dcm",
-        descriptive_folder(FILM).replace(FILM.mammogram_id, f"{FILM.mammogram_id}_1") + "/1-1.dcm",
-        f"{FILM.mammogram_id}/{FILM.study}/1.2.3/000000.dcm",
         f"{FILM.mammogram_id}/1.2.3/{FILM.series}/000000.dcm",
-        f"jpeg/1.2.3{FILM.series[-5:]}/1-001.jpg",
-        f"films/3_{FILM.mammogram_id}_1",
-        f"films/3_{FILM.mammogram_id}.png",
-        f"small_train/3_{FILM.mammogram_id}",
-        f"OUT/small_test/3_{FILM.mammogram_id}",
-        f"{BY_UID}/notes.txt",
+        f"{FILM.series}.dcm",
+        f"flat/{FILM.series}",
+        f"{BY_UID}/1.2.3.4.5",  # named by the UID of the instance
+        f"{BY_UID}/IM_0001",
+        f"{BY_UID}/IMAGE.IMA",
+        f"CBIS-DDSM/{FILM.mammogram_id}/10-04-2016-DDSM-30104/1-{FULL}/000000.dcm",
+        f"CBIS-DDSM/{FILM.mammogram_id}/NA-NA-00000/1.000000-{FULL}/1-1.dcm",
+        f"CBIS-DDSM/{FILM.mammogram_id.upper()}/2016/x/1.000000-{FULL.upper()}/1-1.DCM",
+        f"{FILM.mammogram_id}.dcm",
+        f"films/{FILM.mammogram_id}.DCM",
+        f"films/3_{FILM.mammogram_id}",
+        f"{by_mammogram_id()[FILM.mammogram_id.lower()].idc_folder}/0b2c.dcm",
     ],
 )
-def test_crops_masks_and_outputs_are_not_taken(path):
-    location = locate(path)
-    assert location.path == ""
-    assert "no file of this mammogram" in location.fault
-
-
-def test_the_lossless_file_is_taken_and_the_others_are_duplicates():
-    jpeg, dicom = f"jpeg/{FILM.series}/1-001.jpg", f"z/{BY_UID}/000000.dcm"
-    location = locate(jpeg, dicom, f"z/{descriptive_folder(FILM)}/1-1.dcm")
-    assert location.path == dicom
-    assert set(location.duplicates) == {jpeg, f"z/{descriptive_folder(FILM)}/1-1.dcm"}
+def test_the_identity_in_a_path(path, tmp_path):
+    real = by_mammogram_id()[FILM.mammogram_id.lower()]
+    mammogram = MAMMOGRAM
+    if path.startswith(real.idc_folder):  # only the true series has a folder in IDC's bucket
+        mammogram = Mammogram(FILM.mammogram_id, "test", "P_00038", "LEFT", "CC", "3", real.image_path)
+    location = locate("other/file.dcm", path, mammogram=mammogram)
+    assert [file.path for file in location.files] == [path]
     assert location.fault == ""
 
 
-def test_two_usual_file_names_in_one_series_are_one_mammogram():
-    location = locate(f"{BY_UID}/1-1.dcm", f"{BY_UID}/000000.dcm")
-    assert (location.path, location.duplicates) == (f"{BY_UID}/000000.dcm", (f"{BY_UID}/1-1.dcm",))
-
-
 @pytest.mark.parametrize(
-    "paths",
+    "path",
     [
-        (f"jpeg/{FILM.series}/1-001.jpg", f"jpeg/{FILM.series}/1-002.jpg"),
-        (f"{BY_UID}/left.dcm", f"{BY_UID}/right.dcm"),
-        (f"films/2_{FILM.mammogram_id}", f"films/3_{FILM.mammogram_id}"),
+        f"{FILM.mammogram_id}_1/{FILM.study}/1.2.3/000000.dcm",
+        descriptive_folder(FILM, kind="cropped images") + "/1-1.dcm",
+        descriptive_folder(FILM, kind="ROI mask images") + "/1-1.dcm",
+        descriptive_folder(FILM).replace(FILM.mammogram_id, f"{FILM.mammogram_id}_1") + "/1-1.dcm",
+        descriptive_folder(FILM).replace("LEFT", "RIGHT") + "/1-1.dcm",
+        f"{FILM.mammogram_id}/{FILM.study}/1.2.3/000000.dcm",
+        f"jpeg/1.2.3{FILM.series[-5:]}/1-001.jpg",
+        f"films/3_{FILM.mammogram_id}_1",
+        f"films/{FILM.mammogram_id}_1.png",
+        f"small_train/3_{FILM.mammogram_id}",
+        f"OUT/small_test/3_{FILM.mammogram_id}.png",
+        f"{BY_UID}/notes.txt",
+        f"{BY_UID}/._000000.dcm",
+        f"{BY_UID}/.DS_Store",
+        f"__MACOSX/jpeg/{FILM.series}/1-001.jpg",
+        f"{FILM.series}.zip",
     ],
 )
-def test_ambiguous_files_are_a_fault(paths):
-    assert "2 files that could each be the mammogram" in locate(*paths).fault
+def test_what_is_not_the_film(path):
+    location = locate(path)
+    assert location.files == ()
+    assert "no file of this mammogram" in location.fault
+
+
+def test_dicom_is_preferred_to_png_and_png_to_jpeg_whatever_their_names_are():
+    paths = {
+        f"a/{FILM.series}/1-001.jpg": LOSSY, f"a/{FILM.mammogram_id}.png": IMAGE, f"b/3_{FILM.mammogram_id}": IMAGE,
+        f"z/{BY_UID}/film.dcm": DICOM, f"z/{descriptive_folder(FILM)}/1-1.dcm": DICOM, f"z/{FILM.series}.tif": IMAGE,
+    }  # fmt: skip
+    expected = sorted((kind, path) for path, kind in paths.items())
+    for seed in range(5):
+        shuffled = list(paths)
+        random.Random(seed).shuffle(shuffled)
+        assert found(*shuffled) == expected
+
+
+def test_a_file_below_a_followed_link_is_found_by_the_name_of_the_link_and_listed_once():
+    files = {
+        "store/x/1.dcm": ListedFile(10, "v"),
+        f"{FILM.mammogram_id}/{FILM.series}/1.dcm": ListedFile(10, "v", "store/x/1.dcm"),
+        f"again/{FILM.series}/1.dcm": ListedFile(10, "v", "store/x/1.dcm"),
+    }
+    assert [file.path for file in FileIndex(Listing(files)).locate(MAMMOGRAM).files] == ["store/x/1.dcm"]
 
 
 def test_a_converted_file_of_another_density_is_not_taken():
-    assert (
-        locate(f"films/2_{FILM.mammogram_id}").fault
-        == "the file name contains density 2, the case description contains '3'"
-    )
+    expected = "the file name contains density 2, the case description contains '3'"
+    assert locate(f"films/2_{FILM.mammogram_id}").fault == expected
+    assert locate(f"films/2_{FILM.mammogram_id}", f"films/3_{FILM.mammogram_id}").fault == expected
+    assert locate(f"films/2_{FILM.mammogram_id}", f"{BY_UID}/1-1.dcm").fault == ""  # it is not used
 
 
-def test_a_single_file_with_an_unusual_name_is_taken():
-    assert locate(f"{BY_UID}/image.dcm").path == f"{BY_UID}/image.dcm"
-
-
-def test_all_mammograms_of_cbis_ddsm_are_distinguished(real_csvs):
-    from pipelines.preparation.inputs import read_descriptions
-    from preprocess.cases.descriptions import group_by_mammogram
-
-    mammograms = group_by_mammogram(read_descriptions([f"{real_csvs}/*_set.csv"], "train"))
-    files = {}
-    for m in mammograms:
-        study, series = m.uids
-        folder = f"07-20-2016-DDSM-NA-{study[-5:]}/1.000000-full mammogram images-NA-{series[-5:]}"
-        files[f"CBIS-DDSM/{m.mammogram_id}/{folder}/1-1.dcm"] = m
-    index = FileIndex(dict.fromkeys(files, 1))
-    assert len(mammograms) == 3103
-    assert all(files[index.locate(m).path] is m for m in mammograms)
+def test_a_film_in_the_bucket_is_a_folder_with_the_size_in_the_catalogue():
+    entry = by_mammogram_id()["mass-test_p_00173_left_cc"]
+    mammogram = Mammogram(entry.mammogram_id, "test", "P_00173", "LEFT", "CC", "2", entry.image_path)
+    (file,) = IdcIndex().locate(mammogram).files
+    assert (file.path, file.bytes, file.version) == (f"{entry.idc_folder}/", entry.bytes, entry.idc_folder)
+    assert "is not in the catalogue" in IdcIndex().locate(MAMMOGRAM).fault  # another SeriesInstanceUID

@@ -7,6 +7,7 @@ from preprocess.cases.descriptions import Mammogram
 from preprocess.cases.locate import FileIndex
 from preprocess.cases.plan import Selection, Totals, make_plan
 from preprocess.contract.schema import record_order
+from preprocess.files.listing import ListedFile, Listing
 from preprocess.runtime.errors import InputError
 from tests.support.films import Described
 
@@ -18,7 +19,11 @@ def mammogram(case, split, density="2", fault=""):
 
 def plan_of(mammograms, selection=None, missing=()):
     files = {m.image_path: 1000 + number for number, m in enumerate(mammograms) if m.mammogram_id not in missing}
-    return make_plan(mammograms, FileIndex(files), selection or Selection())
+    return make_plan(mammograms, index_of(files), selection or Selection())
+
+
+def index_of(sizes):
+    return FileIndex(Listing({path: ListedFile(size, f"version of {path}") for path, size in sizes.items()}))
 
 
 TRAIN = [
@@ -99,7 +104,7 @@ def test_the_order_of_the_input_does_not_change_the_plan():
     files = {m.image_path: 1000 + number for number, m in enumerate(shuffled)}
     random.Random(1).shuffle(shuffled)
     assert shuffled != TRAIN + TEST
-    again = make_plan(shuffled, FileIndex(dict(reversed(files.items()))), Selection())
+    again = make_plan(shuffled, index_of(dict(reversed(files.items()))), Selection())
     assert again == plan
     assert again.fingerprint({"a": 1}) == plan.fingerprint({"a": 1})
     assert plan.fingerprint({"a": 2}) != plan.fingerprint({"a": 1})
@@ -107,8 +112,8 @@ def test_the_order_of_the_input_does_not_change_the_plan():
 
 def test_the_fingerprint_depends_on_the_file_sizes():
     files = {m.image_path: 1 for m in TRAIN + TEST}
-    small = make_plan(TRAIN + TEST, FileIndex(files), Selection())
-    large = make_plan(TRAIN + TEST, FileIndex(files | {TRAIN[0].image_path: 2}), Selection())
+    small = make_plan(TRAIN + TEST, index_of(files), Selection())
+    large = make_plan(TRAIN + TEST, index_of(files | {TRAIN[0].image_path: 2}), Selection())
     assert small.fingerprint({}) != large.fingerprint({})
 
 

@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from preprocess.files import gcs, lock, storage
+from preprocess.files.listing import ListedFile, Listing
 from preprocess.runtime.errors import InputError, RunFailed
 from tests.support.faulty_proxy import proxy
 
@@ -57,6 +58,39 @@ class StoreContract:
         assert storage.list_files(f"{root}/") == storage.list_files(root)
         assert storage.list_folder(root) == ["a.txt", "br[ack]et", "star*"]
         assert storage.list_files(storage.join(root, "nothing")) == {}
+
+    def test_a_listing_with_versions(self, root, plant):
+        assert storage.survey(root) == Listing({})
+        for name in ("b/c/d.dcm", "a.txt"):
+            plant(name, b"123")
+        versions = {name: storage.version(storage.join(root, name)) for name in ("b/c/d.dcm", "a.txt")}
+        listed = {name: ListedFile(3, version) for name, version in versions.items()}
+        assert storage.survey(root) == storage.survey(f"{root}/") == Listing(listed)
+        assert storage.survey(storage.join(root, "b")).files == {"c/d.dcm": listed["b/c/d.dcm"]}
+        with storage.open_for_reading(storage.join(root, "a.txt")) as stream:
+            assert storage.version_of(stream) == versions["a.txt"]
+
+    def test_the_only_file_of_a_folder(self, root, plant):
+        plant("a/x.dcm", b"123")
+        plant("a/b/y.dcm", b"123")
+        plant("a/b/z.dcm", b"123")
+        assert storage.only_file(storage.join(root, "a/")) == storage.join(root, "a/x.dcm")
+        with pytest.raises(FileNotFoundError, match="2 files; expected one in the folder"):
+            storage.only_file(storage.join(root, "a/b"))
+
+    @pytest.mark.parametrize("buffer", [1 << 18, 300_000, 1 << 20])
+    def test_a_stream_that_is_read_ahead(self, root, plant, buffer):
+        data = bytes(range(251)) * 10_000
+        plant("large", data)
+        with storage.open_for_reading(storage.join(root, "large"), buffer, whole=True) as stream:
+            assert stream.seek(0, 2) == len(data)
+            stream.seek(1000)
+            pieces = [stream.read(100_000) for _ in range(30)]
+            assert b"".join(pieces) == data[1000:]
+            stream.seek(7)  # back
+            assert stream.read(10) == data[7:17]
+            stream.seek(2_000_000)
+            assert stream.read() == data[2_000_000:]
 
     def test_a_prefix_of_a_name_is_not_its_folder(self, root, plant):
         plant("out/file", b"")
@@ -208,9 +242,9 @@ class TestGoogleCloudStorage(StoreContract):
         with proxy(environment["STORAGE_EMULATOR_HOST"], lambda *_: None) as server:
             for name, value in (environment | {"STORAGE_EMULATOR_HOST": server.url}).items():
                 monkeypatch.setenv(name, value)
-            gcs._client.cache_clear()
+            gcs._own_client.cache_clear()
             yield f"gs://films/{request.node.name}"
-            gcs._client.cache_clear()
+            gcs._own_client.cache_clear()
 
     @pytest.fixture
     def peek(self, bucket, root):

@@ -1,0 +1,149 @@
+"""Reads a case description: a CSV file with one row for each abnormality.
+
+A record of the original files spans two physical lines, because a quoted path contains a newline. Files that were saved
+again by a spreadsheet or by pandas are read where their meaning is certain: other delimiters, byte order marks,
+densities such as 3.0, and columns that appear twice.
+"""
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from preprocess.runtime.errors import InputError
+
+COLUMNS = ("patient id", "breast density", "left or right breast", "image view", "image file path")
+"""The required columns. Names are compared in lower case and with spaces instead of underscores.
+
+The calcification files contain `breast density`, the mass files `breast_density`.
+"""
+
+TYPE_COLUMN = "abnormality type"
+"""An optional column, "calcification" or "mass"."""
+
+MAX_SHOWN = 200  # characters of a cell in a message; a path of the data set has about 160
+DELIMITERS = (",", ";", "\t")
+
+_SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # Excel writes it, and reads it as an instruction
+_REPEATED = re.compile(r"\.\d+$")  # pandas appends it to the name of a column that appears twice
+_WHOLE = re.compile(r"(\d+)[.,]0+", re.ASCII)
+_EMPTY = ("", "nan", "NaN")
+
+
+@dataclass(frozen=True, slots=True)
+class DescriptionRow:
+    """One row of a case description: one abnormality. Cells are stripped.
+
+    Attributes:
+        split: "train" or "test".
+        collection: "Calc" or "Mass"; empty if the row does not contain it.
+        where: file name and line, for messages.
+        fault: a message if the row contradicts itself; otherwise empty.
+    """
+
+    split: str
+    patient: str
+    density: str
+    side: str
+    view: str
+    image_path: str
+    collection: str = ""
+    where: str = ""
+    fault: str = ""
+
+
+def decode(data: bytes, origin: str) -> str:
+    """Decodes the text of a case description: UTF-8, or UTF-16 with a byte order mark.
+
+    Raises:
+        InputError: it is neither.
+    """
+    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return data.decode("utf-16" if utf16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _unreadable(origin, error) from error
+
+
+def read_rows(text: str, origin: str, split: str) -> Iterator[DescriptionRow]:
+    """Yields the rows of one case description.
+
+    Args:
+        text: of the file.
+        origin: the path of the file, for messages.
+        split: of the mammograms in the file.
+
+    Raises:
+        InputError: a column is missing, there are no rows, or the file is not CSV.
+    """
+    name = origin.rpartition("/")[2]
+    separator = _SEPARATOR_LINE.match(text)
+    if separator:
+        text = text[separator.end() :]
+    try:
+        delimiter, header = _header(text, separator[1] if separator else "", origin)
+        columns = {column: [i for i, name in enumerate(header) if name == column] for column in (*COLUMNS, TYPE_COLUMN)}
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
+        next(reader)
+        count, line = 0, reader.line_num
+        for cells in reader:
+            line, first = reader.line_num, line + 1
+            if any(cell.strip() for cell in cells):
+                count += 1
+                yield _row(cells, columns, split, f"{name}, line {first + (1 if separator else 0)}")
+    except csv.Error as error:
+        raise _unreadable(origin, error) from error
+    if count == 0:
+        raise InputError(f"{origin}: no row below its header; give a CBIS-DDSM case description")
+
+
+def shown(cell: str, length: int = MAX_SHOWN) -> str:
+    """Formats a cell for a message: quoted, on one line, in ASCII, shortened."""
+    return ascii(cell if len(cell) <= length else f"{cell[:length]}...")
+
+
+def _header(text: str, separator: str, origin: str) -> tuple[str, list[str]]:
+    """Returns the delimiter with which the header contains most of the columns, and their names."""
+    headers: dict[str, list[str]] = {}
+    errors = []
+    for delimiter in (separator,) if separator else DELIMITERS:
+        try:
+            first = next(csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter), [])
+        except csv.Error as error:  # e.g. quoted names with another delimiter between them
+            errors.append(error)
+            continue
+        headers[delimiter] = [_REPEATED.sub("", " ".join(name.lower().replace("_", " ").split())) for name in first]
+    if not headers:
+        raise errors[0]
+    delimiter, header = max(headers.items(), key=lambda item: len(set(COLUMNS).intersection(item[1])))
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:
+        raise InputError(
+            f"{origin}: no column {' and no column '.join(map(repr, missing))} among "
+            f"{', '.join(shown(name, 40) for name in header[:20]) or 'nothing'}; give a CBIS-DDSM case description"
+        )
+    return delimiter, header
+
+
+def _row(cells: Sequence[str], columns: dict[str, list[int]], split: str, where: str) -> DescriptionRow:
+    values, fault = {}, ""
+    for column, places in columns.items():
+        found = [cell for i in places if (cell := cells[i].strip() if i < len(cells) else "") not in _EMPTY]
+        if column == COLUMNS[1]:
+            found = [whole[1] if (whole := _WHOLE.fullmatch(cell)) else cell for cell in found]
+        distinct = list(dict.fromkeys(found))
+        values[column] = distinct[0] if distinct else ""
+        if len(distinct) > 1:
+            fault = fault or (
+                f"{len(places)} columns are named {column!r} and contradict each other: "
+                f"{', '.join(map(shown, distinct[:5]))}"
+            )
+    patient, density, side, view, path = (values[column] for column in COLUMNS)
+    collection = {"calcification": "Calc", "mass": "Mass"}.get(values[TYPE_COLUMN].lower(), "")
+    return DescriptionRow(split, patient, density, side.upper(), view.upper(), path, collection, where, fault)
+
+
+def _unreadable(origin: str, error: Exception) -> InputError:
+    return InputError(f"{origin}: not a readable CSV file ({error}); give a CBIS-DDSM case description")
