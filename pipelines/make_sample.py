@@ -1,21 +1,20 @@
 """Writes synthetic films and case descriptions for trying the job: `python -m pipelines.make_sample --help`."""
 
 import argparse
-import hashlib
 import multiprocessing
+import re
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-import numpy as np
-
 from pipelines.preparation.inputs import read_descriptions
-from pipelines.sample import descriptions, dicom_files
-from pipelines.sample.breast import synthesize_film
-from preprocess.cases.descriptions import group_by_mammogram, name_fault, path_fault
+from pipelines.sample import descriptions
+from pipelines.sample.films import FilmJob, write_film
+from preprocess.cases import catalogue
+from preprocess.cases.descriptions import Mammogram, group_by_mammogram, name_fault, path_fault
 from preprocess.contract import schema
 from preprocess.files import storage
+from preprocess.runtime.arguments import CommandParser
 from preprocess.runtime.command import exit_process, run_command
 from preprocess.runtime.errors import InputError
 from preprocess.runtime.log import Log
@@ -25,42 +24,13 @@ NOTICE = """\
 Every image below this folder is synthetic: made by a program, it shows no person and is no medical data.
 The case descriptions beside it, where there are any, are synthetic, too.
 """
-SMALLER = 10  # without --full_size, height and width are divided by it
 _SPAWN = multiprocessing.get_context("spawn")  # a fork of a process that has threads may hang
-HEIGHTS, WIDTHS = (3256, 7111), (1531, 5251)
-TYPICAL_HEIGHT = (5300, 400)  # mean and standard deviation, in pixels
-
-
-@dataclass(frozen=True)
-class FilmJob:
-    """A film that a worker process writes, with its crops and masks.
-
-    Attributes:
-        root: the output folder or gs:// prefix.
-        image_path: the `image file path` of the case descriptions.
-        density: 1 to 4; any other number if the category is not known.
-        side: "LEFT" or "RIGHT".
-        view: "CC" or "MLO".
-        abnormalities: number of crops and of masks.
-        seed: of the random numbers, together with the mammogram ID.
-        full_size: whether the film is as large as a real one.
-    """
-
-    root: str
-    mammogram_id: str
-    image_path: str
-    density: int
-    side: str
-    view: str
-    abnormalities: int
-    seed: int
-    full_size: bool
+_UID = re.compile(r"[0-9.]{1,64}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status, see `run_command`."""
-    options = _parser().parse_args(argv)
-    return run_command(lambda: run(options, Log()))
+    return run_command(lambda: run(_parser().parse_args(argv), Log()))
 
 
 def run(options: argparse.Namespace, log: Log) -> None:
@@ -91,36 +61,6 @@ def run(options: argparse.Namespace, log: Log) -> None:
     )
 
 
-def write_film(job: FilmJob) -> None:
-    """Synthesizes a film and writes it, with a crop and a mask for each abnormality."""
-    digest = hashlib.sha256(job.mammogram_id.encode()).digest()
-    rng = np.random.default_rng([job.seed, *digest[:16]])
-    smaller = 1 if job.full_size else SMALLER
-    height = int(np.clip(rng.normal(*TYPICAL_HEIGHT), *HEIGHTS))
-    width = int(np.clip(height * rng.uniform(0.56, 0.66), *WIDTHS))
-    size = (height // smaller, width // smaller)
-    pixels = synthesize_film(size, job.density, job.side, job.view, rng)
-    _, study, series, _ = job.image_path.split("/")
-    path = dicom_files.descriptive_path(job.mammogram_id, study, series, dicom_files.FULL)
-    dicom_files.write_dicom(storage.join(job.root, path), pixels, job.mammogram_id, study, series, dicom_files.FULL)
-    for number in range(1, job.abnormalities + 1):
-        _write_abnormality(job, number, pixels, rng)
-
-
-def _write_abnormality(job: FilmJob, number: int, pixels: np.ndarray, rng: np.random.Generator) -> None:
-    height, width = pixels.shape
-    extent = height // 12
-    top, left = int(rng.uniform(0.3, 0.6) * height), int(rng.uniform(0.3, 0.5) * width)
-    crop = pixels[top : top + extent, left : left + extent]
-    mask = np.zeros(pixels.shape, np.uint8)
-    mask[top : top + extent, left : left + extent] = 255
-    folder = f"{job.mammogram_id}_{number}"
-    study, series = (descriptions.uid(job.mammogram_id, number, name) for name in ("study", "series"))
-    for image, description, file in ((mask, dicom_files.MASK, 1), (crop, dicom_files.CROP, 2)):
-        path = storage.join(job.root, dicom_files.descriptive_path(folder, study, series, description, file))
-        dicom_files.write_dicom(path, image, folder, study, series, description)
-
-
 def _write_films(jobs: Sequence[FilmJob], log: Log) -> None:
     with ProcessPoolExecutor(mp_context=_SPAWN) as workers:
         films = as_completed([workers.submit(write_film, job) for job in jobs])
@@ -135,7 +75,8 @@ def _jobs_of(
         FilmJob(
             root,
             m.mammogram_id,
-            m.image_path,
+            m.study,
+            m.series,
             m.density,
             m.side,
             m.view,
@@ -151,23 +92,39 @@ def _jobs_of(
 def _jobs_from_csv(options: argparse.Namespace, root: str) -> list[FilmJob]:
     """Returns a film for every mammogram in existing case descriptions, whatever its density."""
     named = group_by_mammogram(read_descriptions(options.from_csv, schema.TRAIN))
+    known = {entry.mammogram_id: entry.bytes for entry in catalogue.entries()}
     for mammogram in named:
-        if fault := path_fault(mammogram.image_path) or name_fault("mammogram ID", mammogram.mammogram_id):
+        if fault := _fault(mammogram):
             raise InputError(f"no film can be made for {mammogram.mammogram_id!r}: {fault}")
     return [
         FilmJob(
             root,
             m.mammogram_id,
-            m.image_path,
+            *m.uids,
             int(m.density) if m.density.isdecimal() else 0,
             m.side,
             m.view,
             0,
             options.seed,
             options.full_size,
+            known.get(m.mammogram_id),
         )
         for m in named
     ]
+
+
+def _fault(mammogram: Mammogram) -> str:
+    """Returns a message if no film can be made for a mammogram, else an empty string."""
+    fault = path_fault(mammogram.image_path) or name_fault("mammogram ID", mammogram.mammogram_id)
+    if fault:
+        return fault
+    for uid in mammogram.uids:
+        if not _UID.fullmatch(uid):
+            return f"study or series UID {uid[:100]!a} in image file path; expected up to 64 digits and '.'"
+    for what, value, allowed in (("side", mammogram.side, schema.SIDES), ("view", mammogram.view, schema.VIEWS)):
+        if value not in allowed:
+            return f"{what} {value[:100]!a} is not one of {', '.join(allowed)}"
+    return ""
 
 
 def _clear(root: str) -> None:
@@ -190,8 +147,8 @@ def _next_command(options: argparse.Namespace, films: int) -> str:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="python -m pipelines.make_sample",
         description="Writes synthetic mammograms as DICOM films, with case descriptions like those of CBIS-DDSM.",
         allow_abbrev=False,
@@ -200,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--output", required=True, metavar="DIR", help="folder or gs:// prefix to write to")
     add("--patients", type=_patients, default=40, help="number, with about three films each (default %(default)s)")
     add("--seed", type=int, default=0, help="seed of the random numbers (default %(default)s)")
-    add("--full_size", action="store_true", help="make films as large as real ones, about 30 MB each")
+    add("--full_size", action="store_true", help="make films as large as real ones, about 33 MB each")
     add("--from_csv", nargs="+", metavar="CSV", help="make one film for every mammogram in these case descriptions")
     return parser
 

@@ -53,8 +53,16 @@ class SampleMammogram:
         return f"{self.kind}-{_SPLIT_NAMES[self.split]}_{self.patient}_{self.side}_{self.view}"
 
     @property
+    def study(self) -> str:
+        return uid(self.mammogram_id, "study")
+
+    @property
+    def series(self) -> str:
+        return uid(self.mammogram_id, "series")
+
+    @property
     def image_path(self) -> str:
-        return f"{self.mammogram_id}/{uid(self.mammogram_id, 'study')}/{uid(self.mammogram_id, 'series')}/000000.dcm"
+        return f"{self.mammogram_id}/{self.study}/{self.series}/000000.dcm"
 
 
 def uid(*names: object) -> str:

@@ -1,46 +1,108 @@
-"""Writes synthetic films, crops and masks as DICOM files, in the folders that the NBIA Data Retriever makes today."""
+"""Writes synthetic films, crops and masks as DICOM files, in the folders that the NBIA Data Retriever makes today.
+
+A file has the elements of the real ones, in the same transfer syntax and with the pixel data at its end, and one more:
+a comment which says that the image is synthetic.
+"""
+
+import io
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+from pydicom.uid import UID, ImplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from pipelines.sample.descriptions import uid
 from preprocess.files import storage
 
 FULL, CROP, MASK = "full mammogram images", "cropped images", "ROI mask images"
-_STUDY_DATE = "07-20-2016"
+COMMENT = "Synthetic image made by a program; it shows no person. "  # of an even length, as DICOM requires
+LARGEST_HEADER = 1280
+"""More bytes than the header of a film of CBIS-DDSM has with the comment; real headers have 978 to 1,094 bytes."""
+_YEAR, _MONTH, _DAY = "2016", "07", "20"
+_PIXEL_DATA_HEADER = 8  # bytes: tag and length
 
 
 def descriptive_path(folder: str, study: str, series: str, description: str, number: int = 1) -> str:
     """Returns the path of an image below the root of a download in the descriptive layout."""
-    folders = f"{_STUDY_DATE}-DDSM-NA-{study[-5:]}/1.000000-{description}-NA-{series[-5:]}"
+    folders = f"{_MONTH}-{_DAY}-{_YEAR}-DDSM-NA-{study[-5:]}/1.000000-{description}-NA-{series[-5:]}"
     return f"CBIS-DDSM/{folder}/{folders}/1-{number}.dcm"
 
 
-def write_dicom(path: str, pixels: np.ndarray, patient_id: str, study: str, series: str, description: str) -> None:
+def write_dicom(
+    path: str,
+    pixels: np.ndarray,
+    patient_id: str,
+    study: str,
+    series: str,
+    description: str,
+    side: str = "LEFT",
+    view: str = "CC",
+    total_bytes: int | None = None,
+) -> None:
     """Writes a Secondary Capture image: MONOCHROME2, uncompressed, unsigned.
 
     Args:
         pixels: (height, width) uint8 or uint16.
+        patient_id: as in the real files: the mammogram ID, or the folder of a crop.
+        total_bytes: size of the file. The comment is padded with spaces to reach it: an even number, at least that of
+            the pixels and of `LARGEST_HEADER`. None if the size does not matter.
     """
-    bits = 8 * pixels.itemsize
-    dataset = Dataset()
-    dataset.SOPClassUID = SecondaryCaptureImageStorage
-    dataset.SOPInstanceUID = uid(series, path.rpartition("/")[2])
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, series
-    dataset.Modality, dataset.BodyPartExamined = "MG", "BREAST"
-    dataset.PatientID = patient_id  # as in the real files: the mammogram ID, or the folder of a crop
-    dataset.PatientName = "SYNTHETIC"
-    dataset.ImageComments = "Synthetic image made by a program; it shows no person."
-    dataset.SeriesDescription = description
-    dataset.Rows, dataset.Columns = pixels.shape
-    dataset.BitsAllocated = dataset.BitsStored = bits
-    dataset.HighBit, dataset.PixelRepresentation, dataset.SamplesPerPixel = bits - 1, 0, 1
-    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset = _make_header(uid(series, path.rpartition("/")[2]), patient_id, study, series, description, side, view)
+    _describe_pixels(dataset, pixels)
     data = pixels.astype(f"<u{pixels.itemsize}", copy=False).tobytes()
-    dataset.PixelData = data + b"\0" * (len(data) % 2)
-    dataset["PixelData"].VR = "OW" if bits == 16 else "OB"
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data += b"\0" * (len(data) % 2)
+    if total_bytes is not None:
+        padding = total_bytes - _count_bytes(dataset) - _PIXEL_DATA_HEADER - len(data)
+        if padding < 0 or padding % 2:
+            raise ValueError(f"{path}: the comment cannot be made {padding} bytes longer")
+        dataset.ImageComments = COMMENT + " " * padding
+    dataset.PixelData = data
+    dataset["PixelData"].VR = "OW"  # of every depth, because the VR is implicit
     with storage.open_for_writing(path) as stream:
         dataset.save_as(stream, enforce_file_format=True)
+
+
+def _make_header(
+    instance: str, patient_id: str, study: str, series: str, description: str, side: str, view: str
+) -> Dataset:
+    """Returns the elements that do not depend on the pixels."""
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    dataset.file_meta.ImplementationClassUID = UID("1.2.40.0.13.1.1.1")
+    dataset.file_meta.ImplementationVersionName = "dcm4che-1.4.35"
+    dataset.SpecificCharacterSet = "ISO_IR 100"
+    dataset.SOPClassUID = SecondaryCaptureImageStorage
+    dataset.SOPInstanceUID = instance
+    dataset.StudyDate = dataset.ContentDate = f"{_YEAR}{_MONTH}{_DAY}"
+    dataset.StudyTime = dataset.ContentTime = "120000"
+    dataset.AccessionNumber = dataset.ReferringPhysicianName = ""
+    dataset.Modality, dataset.ConversionType = "MG", "WSD"  # WSD: the image was made on a workstation
+    dataset.SeriesDescription = description
+    dataset.PatientName = dataset.PatientID = patient_id
+    dataset.PatientBirthDate = dataset.PatientSex = ""
+    private = dataset.private_block(0x0013, "CTP", create=True)
+    private.add_new(0x10, "LO", "CBIS-DDSM ")
+    private.add_new(0x13, "LO", "00000000")  # number of the site
+    dataset.BodyPartExamined = "BREAST"
+    dataset.SecondaryCaptureDeviceManufacturer = "MathWorks"
+    dataset.SecondaryCaptureDeviceManufacturerModelName = "MATLAB"
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, series
+    dataset.StudyID, dataset.SeriesNumber, dataset.InstanceNumber = "DDSM", "1", "1"
+    dataset.PatientOrientation, dataset.Laterality = view, side[0]  # the view is in no other element
+    dataset.ImageComments = COMMENT
+    return dataset
+
+
+def _describe_pixels(dataset: Dataset, pixels: np.ndarray) -> None:
+    bits = 8 * pixels.itemsize
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.Rows, dataset.Columns = pixels.shape
+    dataset.BitsAllocated = dataset.BitsStored = bits
+    dataset.HighBit, dataset.PixelRepresentation = bits - 1, 0
+    dataset.SmallestImagePixelValue, dataset.LargestImagePixelValue = int(pixels.min()), int(pixels.max())
+
+
+def _count_bytes(dataset: Dataset) -> int:
+    stream = io.BytesIO()
+    dataset.save_as(stream, enforce_file_format=True)
+    return len(stream.getvalue())
