@@ -14,7 +14,7 @@ from google.cloud.aiplatform_v1.services.job_service.transports import JobServic
 from google.cloud.aiplatform_v1.types import CustomJob, JobState
 from requests import RequestException
 
-from preprocess.files.google_errors import credential_error, configure_google_client
+from preprocess.files.google_errors import configure_google_client, credential_error
 from preprocess.runtime.errors import RunFailed
 from preprocess.runtime.log import Log
 

@@ -6,6 +6,7 @@ from typing import BinaryIO
 from preprocess.contract import schema
 from preprocess.images import raster
 from preprocess.images.dicom.reader import open_dicom
+from preprocess.images.dicom.start import MAGIC_BYTES, find_start, has_prefix
 from preprocess.images.pixels import MAX_PIXELS, FilmImage
 from preprocess.runtime.errors import RejectedFilm
 
@@ -43,12 +44,13 @@ def open_film(stream: BinaryIO, max_pixels: int = MAX_PIXELS) -> FilmImage:
 def _open_by_content(stream: BinaryIO) -> FilmImage:
     size = stream.seek(0, os.SEEK_END)
     stream.seek(0)
-    magic = stream.read(132)
+    magic = stream.read(MAGIC_BYTES)
     stream.seek(0)
-    if magic[128:] == b"DICM":
-        return open_dicom(stream, size)
-    if magic.startswith((b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"\xff\xd8\xff")):
+    if not has_prefix(magic) and magic.startswith((b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"\xff\xd8\xff")):
         return raster.open_raster(stream, size)
+    start = find_start(magic)
+    if start is not None:
+        return open_dicom(stream, size, start)
     if size == 0:
         raise RejectedFilm("header", "the file is empty")
     raise RejectedFilm("header", "not a DICOM, PNG, TIFF or JPEG file")

@@ -1,10 +1,13 @@
 """Reads PNG, TIFF and JPEG films with Pillow: 8 or 16 bits, one gray channel.
 
+The depth and the channels are checked by `raster_layout`, before Pillow opens the file.
+
 Pillow parses headers in Python and decodes the data in C. Headers are read in the worker, data in a decoder process,
 see `make_image`.
 """
 
 import functools
+import io
 import logging
 import os
 import warnings
@@ -13,7 +16,10 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
+from preprocess.images.header_stream import HeaderStream
 from preprocess.images.pixels import BROKEN_FILE, to_full_range
+from preprocess.images.png_chunks import read_checked
+from preprocess.images.raster_layout import HEAD_BYTES, check_jpeg, check_png, check_tiff, data_parts
 from preprocess.runtime.errors import RejectedFilm
 
 _BITS = {"L": 8, "RGB": 8, "I;16": 16, "I;16B": 16, "I;16L": 16}
@@ -26,10 +32,9 @@ _COMPRESSIONS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packb
 smaller than its strip, libtiff fills the rest with what is in memory, which differs in each run and may be of another
 film."""
 _TAIL = 65536  # bytes at the end of a file in which its end mark is expected
-_HEADER_BYTES = 8 << 20
-_READ_COSTS = 256  # bytes that each read counts for at least, because a chain of small reads takes time, too
-_PHOTOMETRIC, _BITS_PER_SAMPLE = 262, 258
-_OFFSETS_AND_COUNTS = ((273, 279), (324, 325))  # TIFF tags of strips and of tiles
+_BLOCK = 1 << 20
+_MOST_SEARCHED = 1 << 30  # bytes; no film of the largest size has more
+_PHOTOMETRIC = 262
 _WHITE_IS_ZERO = 0
 
 
@@ -44,31 +49,47 @@ def open_raster(stream: BinaryIO, size: int) -> "RasterFilm":
         RejectedFilm: not a single gray image of 8 or 16 bits, or a file that is too short for its header.
     """
     _configure_pillow()
-    header = _HeaderStream(stream, size)
+    header = HeaderStream(stream, size)
     try:
+        _check_layout(header)
         image = Image.open(header, formats=tuple(_LARGEST_RATIO))  # type: ignore[arg-type]
         frames = getattr(image, "n_frames", 1)
         tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
-        depth = set(tags.get(_BITS_PER_SAMPLE, (_BITS.get(image.mode),)))
-        ends = [
-            offset + count
-            for offsets, counts in _OFFSETS_AND_COUNTS
-            for offset, count in zip(tags.get(offsets, ()), tags.get(counts, ()), strict=False)
-        ]
-        data_end = int(max(ends, default=0))
+        parts = data_parts(tags)
     except BROKEN_FILE as error:
         raise RejectedFilm("header", f"the image header cannot be read ({type(error).__name__})") from error
     if frames != 1:
         raise RejectedFilm("header", f"a file of {frames} images; expected one")
-    if image.mode not in _BITS or depth != {_BITS[image.mode]}:
-        raise RejectedFilm("header", f"a {image.format} of mode {image.mode}; expected gray of 8 or 16 bits")
+    if image.mode not in _BITS:
+        raise RejectedFilm("header", f"a {image.format} of Pillow's mode {image.mode}; give gray of 8 or 16 bits")
     if image.format == "TIFF" and image.info.get("compression", "raw") not in _COMPRESSIONS:
         raise RejectedFilm("header", "its TIFF compression is not supported; expected none, LZW, deflate or PackBits")
-    _check_length(image, stream, size, data_end)
+    _check_length(image, stream, size, max((offset + count for offset, count in parts), default=0))
+    data_bytes = sum(count for _, count in parts)
+    pixel_bytes = image.width * image.height * len(image.getbands()) * _BITS[image.mode] // 8
+    if parts and image.info.get("compression") == "raw" and data_bytes < pixel_bytes:
+        raise RejectedFilm(
+            "header", f"its header specifies {pixel_bytes:,} bytes of pixels in strips of only {data_bytes:,} bytes"
+        )
     header.lift_limit()
     # Pillow inverts WhiteIsZero images of 8 bits, but not those of 16 bits.
     inverted = tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO and _BITS[image.mode] == 16
-    return RasterFilm(image, inverted)
+    return RasterFilm(stream, image, inverted)
+
+
+def _check_layout(header: HeaderStream) -> None:
+    """Checks the depth and the channels in the file's own header, see `raster_layout`."""
+    magic = header.read(8)
+    if magic.startswith((b"II", b"MM")):
+        directory = TiffImagePlugin.ImageFileDirectory_v2(magic)
+        header.seek(directory.next)
+        directory.load(header)  # type: ignore[arg-type]
+        check_tiff(directory)
+    else:
+        head = magic + header.read(HEAD_BYTES)
+        check_png(head)
+        check_jpeg(head)
+    header.seek(0)
 
 
 class RasterFilm:
@@ -76,13 +97,14 @@ class RasterFilm:
 
     is_native = False
 
-    def __init__(self, image: Image.Image, inverted: bool):
+    def __init__(self, stream: BinaryIO, image: Image.Image, inverted: bool):
         self.width, self.height = image.size
+        self._stream, self._is_loaded = stream, False
         self._image, self._inverted = image, inverted
 
     def read_rows(self, start: int, stop: int) -> np.ndarray:
         try:
-            self._image.load()
+            self._load()
             # np.asarray makes two copies; of a band, they are small
             samples = np.asarray(self._image.crop((0, start, self.width, stop)))
         except BROKEN_FILE as error:
@@ -96,39 +118,12 @@ class RasterFilm:
         samples = samples.astype(np.uint16 if bits == 16 else np.uint8, copy=False)
         return to_full_range(samples, bits, self._inverted)
 
-
-class _HeaderStream:
-    """A stream that limits how much is read, until `lift_limit` is called.
-
-    Without the limit, each of the 65,535 tags of a TIFF directory could refer to the same megabytes, of which Pillow
-    would keep a copy for every tag; or Pillow could read a chain of directories for hours.
-    """
-
-    def __init__(self, stream: BinaryIO, size: int):
-        self._stream, self._size = stream, size
-        self._left: float = _HEADER_BYTES
-
-    def read(self, size: int = -1) -> bytes:
-        if self._left < float("inf"):
-            available = max(0, self._size - self._stream.tell())
-            size = available if size < 0 else min(size, available)
-            self._left -= max(size, _READ_COSTS)
-            if self._left < 0:
-                raise RejectedFilm("header", f"the image header is longer than {_HEADER_BYTES >> 20} MiB")
-        return self._stream.read(size)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._stream.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._stream.tell()
-
-    def fileno(self) -> int:
-        return self._stream.fileno()  # libtiff reads from the descriptor
-
-    def lift_limit(self) -> None:
-        """Allows reads of any length, for the image data."""
-        self._left = float("inf")
+    def _load(self) -> None:
+        """Decodes the film, unless that is done."""
+        if self._image.format == "PNG" and not self._is_loaded:
+            self._image = Image.open(io.BytesIO(read_checked(self._stream)), formats=("PNG",))
+        self._image.load()
+        self._is_loaded = True
 
 
 @functools.cache
@@ -160,10 +155,21 @@ def _check_length(image: Image.Image, stream: BinaryIO, size: int, data_end: int
         raise RejectedFilm(
             "header", f"its header specifies image data up to byte {data_end:,}; the file has only {size:,} bytes"
         )
-    if mark := _END_MARK.get(image.format or ""):
-        position = stream.tell()
-        stream.seek(max(0, size - _TAIL), os.SEEK_SET)
-        tail = stream.read(_TAIL)
-        stream.seek(position)
-        if mark not in tail:
-            raise RejectedFilm("header", f"the {image.format} file is truncated: its end mark is missing")
+    mark = _END_MARK.get(image.format or "")
+    if mark and not _contains(stream, size, mark):
+        raise RejectedFilm("header", f"the {image.format} file is truncated: its end mark is missing")
+
+
+def _contains(stream: BinaryIO, size: int, mark: bytes) -> bool:
+    """Whether a file contains its end mark. It is searched first at the end of the file, then from its start on."""
+    position = stream.tell()
+    stream.seek(max(0, size - _TAIL), os.SEEK_SET)
+    is_found = mark in stream.read(_TAIL)
+    if not is_found:
+        stream.seek(0)
+        rest = b""
+        while not is_found and stream.tell() < _MOST_SEARCHED and (block := stream.read(_BLOCK)):
+            is_found = mark in rest + block
+            rest = block[-len(mark) + 1 :]
+    stream.seek(position)
+    return is_found

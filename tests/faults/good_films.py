@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
 
+from tests.preprocess.images import files
 from tests.preprocess.images.test_formats import plain_tiff
 from tests.support.films import random_film, write_dicom
 
@@ -37,7 +38,10 @@ def write_good_films(folder):
         ("RLE bytes", RLELossless, np.uint8, {}),
     ):
         films[f"DICOM {name}"] = write_dicom(folder / "x.dcm", samples(dtype), syntax, **header).read_bytes()
+    films["DICOM with padding"] = files.dicom(samples(), padding=bytes(2000))
+    films["DICOM of another transfer syntax"] = files.dicom(samples(), files.IMPLICIT, implicit=False)
     films["DICOM JPEG 2000"] = compressed(folder, JPEG2000Lossless)
+    films["DICOM JPEG 2000 of more bits"] = compressed(folder, JPEG2000Lossless, BitsStored=12, HighBit=11)
     films["DICOM fragments"] = in_fragments(folder)
     films["DICOM JPEG"] = encapsulated(folder, [image(np.uint8, format="JPEG")])
     for name, dtype, options in (
@@ -83,9 +87,12 @@ def nested(depth):
     return Sequence([item])
 
 
-def compressed(folder, syntax):
+def compressed(folder, syntax, **header):
+    """Returns a compressed DICOM film. header: attributes that are replaced afterwards."""
     dataset = pydicom.dcmread(write_dicom(folder / "x.dcm", samples()))
     dataset.compress(syntax, encoding_plugin="pylibjpeg")
+    for name, value in header.items():
+        setattr(dataset, name, value)
     return saved(dataset)
 
 

@@ -56,6 +56,18 @@ def without_items(data):
     return data.replace(b"\xfe\xff\x00\xe0", b"\xfe\xff\x01\xe0")
 
 
+def with_fragment_length(data, length):
+    """Replaces the length of the last item."""
+    at = data.rindex(b"\xfe\xff\x00\xe0") + 4
+    return data[:at] + struct.pack("<I", length) + data[at + 4 :]
+
+
+def with_table_length(data, length):
+    """Replaces the length of the first item, the offset table."""
+    at = data.index(b"\xfe\xff\x00\xe0") + 4
+    return data[:at] + struct.pack("<I", length) + data[at + 4 :]
+
+
 def sevens():
     return np.full((HEIGHT, WIDTH), 0x0707, np.uint16)
 
@@ -181,7 +193,7 @@ HOSTILE = {
         lambda d: with_elements(d, (SEQUENCE + ITEM) * 10_000 + ENDS * 10_000)
     ),
     "a DICOM with a sequence that never ends": Hostile(
-        lambda d: with_elements(d, SEQUENCE + ITEM), "header: the DICOM file ends before its pixel data"
+        lambda d: with_elements(d, SEQUENCE + ITEM), "header: the DICOM file is truncated: it ends within an element"
     ),
     "a DICOM of two million elements": Hostile(
         lambda d: with_elements(d, struct.pack("<HH2sH", 9, 0x1001, b"LO", 0) * 2_000_000),
@@ -189,7 +201,7 @@ HOSTILE = {
     ),
     "a DICOM element of 4 GiB": Hostile(
         lambda d: with_elements(d, struct.pack("<HH2sHI", 9, 0x1001, b"OB", 0, 0xFFFFFFFE)),
-        "header: the DICOM file ends before its pixel data",
+        "header: the DICOM file is truncated: it ends within an element",
     ),
     "a DICOM whose number of rows is a name": Hostile(
         lambda d: plain(d).replace(struct.pack("<HH2sHH", 0x28, 0x10, b"US", 2, HEIGHT), b"\x28\0\x10\0PN\6\0DOE^J."),
@@ -253,7 +265,14 @@ HOSTILE = {
     ),
     "RLE without an item": Hostile(
         lambda d: without_items(encapsulated(d, [bytes(99)], RLELossless, np.uint16)),
-        "pixels: its RLE pixel data cannot be decoded",
+        "its compressed pixel data are not a sequence of items with lengths",
+    ),
+    "RLE in a fragment of 4 GiB": Hostile(
+        lambda d: with_fragment_length(rle(d, 2, [64, 64 + 40], b"\x81\7" * 40), 2**32 - 2), pixels=sevens
+    ),
+    "an offset table of 4 GiB": Hostile(
+        lambda d: with_table_length(rle(d, 2, [64, 64 + 40], b"\x81\7" * 40), 2**32 - 2),
+        "pixels: its compressed pixel data end within their offset table",
     ),
     "a PNG of 100 million pixels": Hostile(
         lambda _: small_bomb(), "header: 10000 x 10000 pixels are more than --max_pixels 1,000,000; raise it"
@@ -279,11 +298,21 @@ HOSTILE = {
     "a TIFF of 20,000 tags that share a megabyte": Hostile(lambda _: tiff_shared_value(20_000, 1 << 20), TOO_LONG),
     "a TIFF of 20,000 directories": Hostile(lambda _: tiff_chain(20_000), TOO_LONG),
     "a TIFF whose directories form a loop": Hostile(lambda _: tiff(following=8 + 2 * HEIGHT * WIDTH)),
-    "a TIFF of 4 billion bits a sample": Hostile(lambda _: tiff({258: (4, 1, 2**32 - 1)}), UNREADABLE),
+    "a TIFF of 4 billion bits a sample": Hostile(
+        lambda _: tiff({258: (4, 1, 2**32 - 1)}),
+        "header: tag 258 of its TIFF header has a value that is not a number up to 65,535",
+    ),
     "a TIFF whose depth is a text": Hostile(lambda _: tiff({258: (2, 4, 0x41414141)}), "header: "),
     "a TIFF whose offsets are a text": Hostile(lambda _: tiff({273: (2, 4, 0x41414141)}), "header: "),
     "a TIFF whose offsets are fractions": Hostile(lambda _: tiff({273: (5, 1, 8)}), "header: "),
-    "a TIFF whose byte counts are floats": Hostile(lambda _: tiff({279: (11, 1, 0x7FC00000)}), "header: "),
+    "a TIFF whose byte counts are not numbers": Hostile(
+        lambda _: tiff({279: (11, 1, 0x7FC00000)}),
+        "header: tag 279 of its TIFF header has a value that is not a number up to 4,294,967,295",
+    ),
+    "a TIFF whose byte counts are floats": Hostile(
+        lambda _: tiff({279: (11, 1, 0x7F7FFFFF)}),
+        "header: tag 279 of its TIFF header has a value that is not a number up to 4,294,967,295",
+    ),
     "a TIFF whose strip lies beyond its end": Hostile(
         lambda _: tiff({273: (4, 1, 2**31)}), "header: its header specifies image data up to byte 2,147,486,368"
     ),

@@ -3,6 +3,7 @@
 import concurrent.futures
 import io
 import multiprocessing
+import re
 import warnings
 from concurrent.futures.process import BrokenProcessPool
 
@@ -33,16 +34,30 @@ def reference(data):
 
 def by_pydicom(data):
     import pydicom
+    from pydicom.uid import JPEG2000TransferSyntaxes, JPEGTransferSyntaxes
 
     if data.count(b"\xe0\x7f\x10\0") > 1:
         return None  # two elements, which DICOM forbids: this project reads the first one, pydicom the last
     dataset = pydicom.dcmread(io.BytesIO(data))
     if dataset.Rows * dataset.Columns > LARGEST:
         return None
+    if dataset.file_meta.TransferSyntaxUID in (*JPEGTransferSyntaxes, *JPEG2000TransferSyntaxes):
+        bits = codestream_bits(dataset.PixelData)
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = (16 if bits > 8 else 8), bits, bits - 1
     samples = dataset.pixel_array.astype(np.int64) & ((1 << dataset.BitsStored) - 1)
     top = (1 << dataset.BitsStored) - 1
     pixels = np.floor(samples * 65535 / top + 0.5).astype(np.uint16)
     return 65535 - pixels if dataset.PhotometricInterpretation == "MONOCHROME1" else pixels
+
+
+def codestream_bits(pixel_data):
+    """Returns the precision of the first codestream, which is that of the samples whatever the header says."""
+    from pydicom.encaps import generate_frames
+
+    codestream = next(generate_frames(pixel_data, number_of_frames=1))
+    if codestream.startswith(b"\xff\x4f\xff\x51"):
+        return (codestream[42] & 0x7F) + 1
+    return codestream[re.search(rb"\xff[\xc0-\xc3]..", codestream, re.DOTALL).end()]
 
 
 def by_pillow(data):

@@ -125,8 +125,7 @@ def test_a_run_killed_at_any_request_is_completed_by_the_same_command(films, buc
 
 
 OTHER_UPLOADS = 8 + 2 + 3 + 1 + 1
-"""Uploads of a run other than images: 8 parts, 2 record files, 3 tables, the versions of the films, and the list of files
-to publish."""
+"""Uploads of a run other than images: 8 parts, 2 record files, 3 tables, film versions, and the files to publish."""
 LOCK_PARAMETER = "ifGenerationMatch"  # only uploads of the lock have it
 
 

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import struct
 
 import numpy as np
 import pytest
@@ -233,7 +234,10 @@ def compressed(path):
 
     dataset = pydicom.dcmread(write_dicom(path, random_film(1)))
     dataset.file_meta.TransferSyntaxUID = JPEGLSLossless
-    dataset.PixelData = pydicom.encaps.encapsulate([b"\xff\xd8\xff\xd9"])
+    size = struct.pack(">HH", dataset.Rows, dataset.Columns)
+    frame = b"\xff\xf7\x00\x0b\x10" + size + b"\x01\x01\x11\x00"  # of JPEG-LS: 16 bits, one component
+    scan = b"\xff\xda\x00\x08\x01\x01\x00\x00\x00\x00" + bytes(100)
+    dataset.PixelData = pydicom.encaps.encapsulate([b"\xff\xd8" + frame + scan + b"\xff\xd9"])
     dataset["PixelData"].is_undefined_length = True
     dataset.save_as(path)
 

@@ -1,25 +1,33 @@
-"""Compressed DICOM films. RLE is decoded by Pillow, all other transfer syntaxes by pydicom and its plugins.
+"""Compressed DICOM films. RLE is decoded by `rle`, all other transfer syntaxes by pydicom and its plugins.
 
-Standard: DICOM PS3.5 (2024), A.4 (encapsulation), G (RLE).
+Standard: DICOM PS3.5 (2024), A.4 (encapsulation).
 """
 
-import struct
-from typing import BinaryIO
+import functools
+import io
+import re
+from collections.abc import Callable
+from typing import Any, BinaryIO
 
 import numpy as np
-import pydicom
-from PIL import Image
-from pydicom.encaps import generate_frames
-from pydicom.pixels import get_decoder
-from pydicom.uid import UID, AllTransferSyntaxes, RLELossless
+from pydicom.encaps import encapsulate
+from pydicom.pixels.decoders.base import Decoder
+from pydicom.uid import RLELossless
 
-from preprocess.images.dicom.codestream import codestream_size, is_complete, read_head
+from preprocess.images.dicom import rle
+from preprocess.images.dicom.codestream import CodestreamHeader, contains_start, find_end, parse_head
+from preprocess.images.dicom.elements import ITEM_TAG, UNDEFINED
+from preprocess.images.dicom.fragments import read_fragments, read_head
 from preprocess.images.dicom.header import DicomHeader
-from preprocess.images.dicom.pixel_format import PixelFormat, read_pixel_format
+from preprocess.images.dicom.pixel_format import PixelFormat, check_sign, read_pixel_format
+from preprocess.images.dicom.syntaxes import check_plugin, codestream_family, find_decoder, syntax_name
 from preprocess.images.pixels import BROKEN_FILE
 from preprocess.runtime.errors import RejectedFilm
 
-_RLE_LARGEST_RATIO = 64  # a PackBits run of two bytes codes at most 128 bytes
+_JP2_START = b"\0\0\0\x0cjP  \r\n\x87\n"
+_NOT_PRINTABLE = re.compile(r"[^ -~]+")
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
+_LONGEST_EXPLANATION = 250  # characters
 
 
 def open_encapsulated(stream: BinaryIO, size: int, header: DicomHeader) -> "EncapsulatedFilm":
@@ -32,153 +40,112 @@ def open_encapsulated(stream: BinaryIO, size: int, header: DicomHeader) -> "Enca
     Raises:
         RejectedFilm: see `reader.open_dicom`; or no plugin for the transfer syntax is installed.
     """
-    syntax = _known_syntax(header.syntax)
-    _check_decoder(syntax)
-    pixel_format = read_pixel_format(header.attributes)
+    syntax = header.syntax or ""
+    name = syntax_name(syntax)
+    decoder = find_decoder(syntax)
+    if header.length != UNDEFINED and stream.read(len(ITEM_TAG)) != ITEM_TAG:
+        raise RejectedFilm(
+            "header", f"its transfer syntax is {name}, but its pixel data are not encapsulated; write the file anew"
+        )
+    fragments = functools.partial(read_fragments, stream, header.offset, size)
     if syntax == RLELossless:
-        pixel_format.check_length(size - header.offset, -(-pixel_format.bytes // _RLE_LARGEST_RATIO))
-    else:
-        _check_codestream(read_head(stream, header.offset), pixel_format)
-    return EncapsulatedFilm(stream, pixel_format, header.offset, syntax)
+        pixel_format = read_pixel_format(header.attributes)
+        pixel_format.check_length(size - header.offset, -(-pixel_format.bytes // rle.LARGEST_RATIO))
+        return EncapsulatedFilm(fragments, pixel_format, decoder, None)
+    head = read_head(stream, header.offset, size)
+    codestream = parse_head(head)
+    if codestream is not None:
+        check_sign(header.attributes, codestream)
+    pixel_format = read_pixel_format(header.attributes)
+    if codestream is None:
+        found = "are a JP2 file" if head.startswith(_JP2_START) else "do not begin with an image size"
+        raise RejectedFilm("header", f"its compressed pixel data {found}; expected a codestream (PS3.5, 8.2)")
+    if codestream.family != codestream_family(syntax):
+        raise RejectedFilm(
+            "header", f"its transfer syntax is {name}, but its pixel data are {codestream.family}; write the file anew"
+        )
+    pixel_format = pixel_format.of_codestream(codestream)
+    check_plugin(decoder)
+    return EncapsulatedFilm(fragments, pixel_format, decoder, codestream)
 
 
 class EncapsulatedFilm:
-    """A compressed film, see `pixels.FilmImage`. The first call of `read_rows` decodes the whole film."""
+    """A compressed film, see `pixels.FilmImage`. The first call of `read_rows` decodes the whole film.
+
+    Args:
+        read_fragments: reads the compressed data.
+        codestream: its header; None for RLE.
+    """
 
     is_native = False
 
-    def __init__(self, stream: BinaryIO, pixel_format: PixelFormat, offset: int, syntax: UID):
-        self._stream, self._format, self._offset, self._syntax = stream, pixel_format, offset, syntax
+    def __init__(
+        self,
+        read_fragments: Callable[[], list[bytes]],
+        pixel_format: PixelFormat,
+        decoder: Decoder,
+        codestream: CodestreamHeader | None,
+    ):
+        self._read_fragments, self._format = read_fragments, pixel_format
+        self._decoder, self._codestream = decoder, codestream
         self.height, self.width = pixel_format.height, pixel_format.width
-        self._planes: list[Image.Image] = []
+        self._planes: rle.RlePlanes | None = None
         self._samples: np.ndarray | None = None
 
     def read_rows(self, start: int, stop: int) -> np.ndarray:
-        if self._syntax == RLELossless:
+        if self._codestream is None:
             self._planes = self._planes or self._decode_rle()
-            samples = _combine([self._rows_of(plane, start, stop) for plane in self._planes])
-        else:
-            if self._samples is None:
-                self._samples = self._decode_by_plugin()
-            samples = self._samples[start:stop]
-        return self._format.pixels(samples)
+            return self._format.pixels(self._planes.rows(start, stop))
+        if self._samples is None:
+            self._samples = self._decode_by_plugin(self._codestream)
+        return self._format.pixels(self._samples[start:stop])
 
-    def _rows_of(self, plane: Image.Image, start: int, stop: int) -> np.ndarray:
-        """Returns the rows start:stop of a byte plane as (stop - start, W) uint8.
-
-        Args:
-            plane: the H * W bytes in one row, see `_unpack`.
-        """
-        part = plane.crop((start * self.width, 0, stop * self.width, 1))  # np.asarray makes copies; these are small
-        return np.asarray(part).reshape(stop - start, self.width)
-
-    def _decode_rle(self) -> list[Image.Image]:
-        """Decodes an RLE frame to its byte planes, the most significant first, each with H * W bytes in one row.
-
-        DICOM's RLE is PackBits, which Pillow decodes in C. This is about six times as fast as pydicom, which decodes it
-        in Python, and needs twice the bytes of the pixels instead of three to four times.
-        """
+    def _decode_rle(self) -> rle.RlePlanes:
         try:
-            self._stream.seek(self._offset)
-            frame = next(generate_frames(self._stream, number_of_frames=1))
-            count, *offsets = struct.unpack("<16I", frame[:64])
-            if count != self._format.dtype.itemsize:
-                raise RejectedFilm("pixels", f"{count} RLE segments; expected {self._format.dtype.itemsize}")
-            planes: list[Image.Image] = []
-            for begin in reversed(offsets[:count]):
-                planes.insert(0, _unpack(memoryview(frame)[begin:], self.height * self.width))
-                frame = frame[:begin]  # frees the memory of the segment that was unpacked
-            return planes
-        except (*BROKEN_FILE, StopIteration) as error:
+            return rle.RlePlanes(self._read_fragments(), self._format)
+        except BROKEN_FILE as error:
             raise RejectedFilm("pixels", f"its RLE pixel data cannot be decoded ({type(error).__name__})") from error
 
-    def _decode_by_plugin(self) -> np.ndarray:
-        """Decodes a frame with pydicom and the installed plugins to (H, W) uint8 or uint16 samples."""
+    def _decode_by_plugin(self, header: CodestreamHeader) -> np.ndarray:
+        """Decodes the frame with pydicom and the installed plugins to (H, W) uint8 or uint16 samples."""
+        name = self._decoder.UID.name
         try:
-            self._stream.seek(self._offset)
-            if not is_complete(next(generate_frames(self._stream, number_of_frames=1))):
-                raise RejectedFilm("pixels", f"its {self._syntax.name} pixel data are truncated or have parts missing")
-            self._stream.seek(0)
-            samples, _ = get_decoder(self._syntax).as_array(pydicom.dcmread(self._stream), index=0, raw=True)
-        except (*BROKEN_FILE, StopIteration) as error:
-            reason = f"its {self._syntax.name} pixel data cannot be decoded ({type(error).__name__})"
-            raise RejectedFilm("pixels", reason) from error
-        if samples.shape != (self.height, self.width) or samples.dtype.kind != "u":
+            samples, _ = self._decoder.as_array(self._read_frame(header), index=0, raw=True, **self._options())
+        except BROKEN_FILE as error:
+            raise RejectedFilm("pixels", f"its {name} pixel data cannot be decoded ({_explanation(error)})") from error
+        if samples.shape != (self.height, self.width) or samples.dtype != self._format.dtype:
             raise RejectedFilm(
                 "pixels",
-                f"its pixel data decode to {samples.shape} {samples.dtype}; expected unsigned samples of the size in "
-                f"its header, {(self.height, self.width)}",
+                f"its pixel data decode to {samples.shape} {samples.dtype}; expected {self._format.dtype} samples of "
+                f"the size in its header, {(self.height, self.width)}",
             )
         return samples
 
+    def _read_frame(self, header: CodestreamHeader) -> io.BytesIO:
+        """Returns the encapsulated codestream, without what follows its end mark."""
+        codestream = b"".join(self._read_fragments())
+        end = find_end(codestream, header.family)
+        if end is None:
+            name = self._decoder.UID.name
+            raise RejectedFilm("pixels", f"its {name} pixel data are truncated or have parts missing")
+        if contains_start(codestream[end:]):
+            raise RejectedFilm("pixels", "its pixel data contain more than one frame; expected one")
+        return io.BytesIO(encapsulate([codestream[:end]]))
 
-def _known_syntax(syntax: str) -> UID:
-    """Converts a transfer syntax that DICOM defines to a UID.
-
-    Others are rejected before, because pydicom would quote an invalid UID in a warning.
-    """
-    if syntax not in AllTransferSyntaxes:
-        raise RejectedFilm(
-            "header", "DICOM does not define its transfer syntax; convert the file to Explicit VR Little Endian"
-        )
-    return UID(syntax)
-
-
-def _check_decoder(syntax: UID) -> None:
-    """Checks that pydicom has an installed decoder for a transfer syntax.
-
-    Raises:
-        RejectedFilm: it has none, or the pixel data are not encapsulated.
-    """
-    try:
-        decoder = get_decoder(syntax)
-    except NotImplementedError as error:
-        raise RejectedFilm("header", f"transfer syntax {syntax} cannot be decoded by pydicom") from error
-    if not syntax.is_encapsulated:
-        raise RejectedFilm("header", f"{syntax.name} is not supported; convert it to Explicit VR Little Endian")
-    if not decoder.is_available:
-        plugins = " or ".join(line.split(" - ")[0] for line in decoder.missing_dependencies)
-        needs = "; ".join(decoder.missing_dependencies)
-        raise RejectedFilm(
-            "header", f"{syntax.name} needs the pydicom plugin {plugins}, which is not installed ({needs})"
-        )
+    def _options(self) -> dict[str, Any]:
+        """Returns the options of pydicom's decoder: the properties of the codestream, not those of the header."""
+        return {
+            "rows": self.height, "columns": self.width, "number_of_frames": 1, "samples_per_pixel": 1,
+            "photometric_interpretation": "MONOCHROME2", "bits_allocated": 8 * self._format.dtype.itemsize,
+            "bits_stored": self._format.bits, "pixel_representation": 0,
+        }  # fmt: skip
 
 
-def _check_codestream(head: bytes, pixel_format: PixelFormat) -> None:
-    """Checks the size in a codestream, before a decoder allocates memory for it.
-
-    Args:
-        head: the beginning of the codestream, see `read_head`.
-
-    Raises:
-        RejectedFilm: it differs from the size in the DICOM header, or is missing.
-    """
-    size = codestream_size(head)
-    if size is None:
-        raise RejectedFilm("header", "its compressed pixel data do not begin with an image size")
-    height, width, components = size
-    if size != (pixel_format.height, pixel_format.width, 1):
-        raise RejectedFilm(
-            "header",
-            f"its compressed pixel data are {height} x {width} pixels of {components} channels; "
-            f"its header specifies {pixel_format.height} x {pixel_format.width} of one channel",
-        )
-
-
-def _unpack(segment: memoryview, length: int) -> Image.Image:
-    """Unpacks a PackBits segment to an image of a single row.
-
-    Some writers make runs that continue in the next row, which the standard forbids. In an image of several rows,
-    Pillow would drop the part of a run beyond its row without an error.
-
-    Args:
-        length: number of unpacked bytes.
-    """
-    return Image.frombytes("L", (length, 1), segment, "packbits", "L")
-
-
-def _combine(planes: list[np.ndarray]) -> np.ndarray:
-    """Combines one or two byte planes, the most significant first, each (n, W) uint8, to uint8 or uint16 samples."""
-    if len(planes) == 1:
-        return planes[0]
-    return planes[0].astype(np.uint16) << 8 | planes[1]
+def _explanation(error: Exception) -> str:
+    """Returns what pydicom and its plugins say about an error, in one line without addresses of objects."""
+    if not isinstance(error, RuntimeError):
+        return type(error).__name__
+    text = str(error)
+    lines = text.partition("plugins:")[2] or text  # pydicom lists each plugin and its error in a line
+    explanation = _NOT_PRINTABLE.sub(" ", "; ".join(line.strip() for line in lines.splitlines() if line.strip()))
+    return _ADDRESS.sub("...", explanation)[:_LONGEST_EXPLANATION] or type(error).__name__

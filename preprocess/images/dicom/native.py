@@ -3,12 +3,77 @@
 Standard: DICOM PS3.5 (2024), 8 (pixel data).
 """
 
+import os
 from typing import BinaryIO
 
 import numpy as np
 
-from preprocess.images.dicom.pixel_format import PixelFormat
+from preprocess.images.dicom.elements import ITEM_TAG, UNDEFINED
+from preprocess.images.dicom.header import DicomHeader
+from preprocess.images.dicom.pixel_format import PixelFormat, read_pixel_format
 from preprocess.runtime.errors import RejectedFilm
+
+_MOST_PADDING = 16 << 20  # bytes; a writer pads to a sector or to a buffer of a fixed size
+
+
+def open_native(stream: BinaryIO, size: int, header: DicomHeader) -> "NativeFilm":
+    """Opens an uncompressed film.
+
+    Args:
+        stream: a seekable file.
+        size: of the file, in bytes.
+
+    Raises:
+        RejectedFilm: not a grayscale film of up to 16 bits, pixel data of another length than the header specifies, or
+            compressed pixel data.
+    """
+    pixel_format = read_pixel_format(header.attributes)
+    if header.length == UNDEFINED:
+        raise _without_length(stream.read(len(ITEM_TAG)) == ITEM_TAG, header, pixel_format)
+    pixel_format.check_length(size - header.offset, pixel_format.bytes)
+    if header.length < pixel_format.bytes:
+        raise RejectedFilm(
+            "header", f"its pixel data has {header.length:,} bytes; its header specifies {pixel_format.bytes:,}"
+        )
+    end = header.offset + pixel_format.bytes
+    _check_padding(stream, end, min(header.length - pixel_format.bytes, size - end), pixel_format)
+    return NativeFilm(stream, pixel_format, header.offset)
+
+
+def _without_length(is_encapsulated: bool, header: DicomHeader, pixel_format: PixelFormat) -> RejectedFilm:
+    if not is_encapsulated:
+        return RejectedFilm(
+            "header", f"its pixel data has no length; its header specifies {pixel_format.bytes:,} bytes"
+        )
+    transfer_syntax = (
+        "its transfer syntax is an uncompressed one" if header.syntax else "it contains no transfer syntax"
+    )
+    return RejectedFilm(
+        "header",
+        f"its pixel data are compressed (encapsulated), but {transfer_syntax}; write the file anew with its own one",
+    )
+
+
+def _check_padding(stream: BinaryIO, start: int, length: int, pixel_format: PixelFormat) -> None:
+    """Checks that the bytes after the pixels are padding, which readers must accept (PS3.5, 8.1.1).
+
+    Padding is one repeated byte. Other bytes can be pixels: of an image that is larger than the header says, or of
+    further frames.
+
+    Raises:
+        RejectedFilm: they are not, or are more than `_MOST_PADDING`.
+    """
+    if length <= 1:
+        return
+    found = f"its pixel data has {pixel_format.bytes + length:,} bytes; its header specifies {pixel_format.bytes:,}"
+    if length > _MOST_PADDING:
+        raise RejectedFilm("header", f"{found} and at most {_MOST_PADDING >> 20} MiB of padding are expected")
+    position = stream.tell()
+    stream.seek(start, os.SEEK_SET)
+    padding = stream.read(length)
+    stream.seek(position)
+    if padding.count(padding[:1]) != len(padding):
+        raise RejectedFilm("header", f"{found}, and the rest is not padding (one repeated byte)")
 
 
 class NativeFilm:

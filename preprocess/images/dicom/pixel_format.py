@@ -5,11 +5,12 @@ format, because other elements of a header may contain personal data.
 """
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from preprocess.images.dicom.header import NOT_A_NUMBER, Value
+from preprocess.images.dicom.codestream import JPEG_2000, CodestreamHeader
+from preprocess.images.dicom.header import EMPTY, NOT_A_NUMBER, Value
 from preprocess.images.pixels import to_full_range
 from preprocess.runtime.errors import RejectedFilm
 
@@ -47,6 +48,29 @@ class PixelFormat:
         """Converts (n, W) samples to (n, W) uint16 on the full range, see `to_full_range`."""
         return to_full_range(samples, self.bits, self.inverted)
 
+    def of_codestream(self, codestream: CodestreamHeader) -> "PixelFormat":
+        """Returns the format of the samples in a codestream.
+
+        Its precision, which may differ from BitsStored, is the number of bits that was encoded.
+
+        Raises:
+            RejectedFilm: the codestream contradicts this format in its size or channels, or has more than 16 bits.
+        """
+        size = codestream.height, codestream.width, codestream.components
+        if size != (self.height, self.width, 1):
+            raise RejectedFilm(
+                "header",
+                f"its compressed pixel data are {size[0]} x {size[1]} pixels of {size[2]} channels; "
+                f"its header specifies {self.height} x {self.width} of one channel",
+            )
+        if not 1 <= codestream.precision <= 16:
+            raise RejectedFilm(
+                "header", f"its compressed pixel data have {codestream.precision} bits a sample; expected 1 to 16"
+            )
+        if codestream.is_subsampled:
+            raise RejectedFilm("header", "its compressed pixel data have fewer samples than pixels")
+        return replace(self, dtype=np.dtype("<u2" if codestream.precision > 8 else "u1"), bits=codestream.precision)
+
     def check_length(self, available: int, needed: int) -> None:
         """Checks that a file is long enough.
 
@@ -65,6 +89,22 @@ class PixelFormat:
             )
 
 
+def check_sign(attributes: Mapping[str, Value], codestream: CodestreamHeader) -> None:
+    """Checks that a codestream that says whether its samples are signed says the same as the DICOM header.
+
+    Raises:
+        RejectedFilm: it does not.
+    """
+    said = attributes["PixelRepresentation"]
+    if codestream.family == JPEG_2000 and said in (0, 1) and said != codestream.is_signed:
+        words = ("unsigned", "signed")
+        raise RejectedFilm(
+            "header",
+            f"its compressed pixel data are {words[codestream.is_signed]}; "
+            f"its header specifies PixelRepresentation {said} ({words[not codestream.is_signed]})",
+        )
+
+
 def read_pixel_format(attributes: Mapping[str, Value]) -> PixelFormat:
     """Returns the pixel format that a header describes.
 
@@ -80,7 +120,7 @@ def read_pixel_format(attributes: Mapping[str, Value]) -> PixelFormat:
         "Columns": (range(1, 65536), "1 to 65535"),
         "SamplesPerPixel": ((1,), "1"),
         "PhotometricInterpretation": (("MONOCHROME1", "MONOCHROME2"), "MONOCHROME1 or MONOCHROME2"),
-        "NumberOfFrames": ((None, 1), "1"),
+        "NumberOfFrames": ((None, EMPTY, 0, 1), "1"),  # 0 and empty: some writers do not count the frames of one image
         "BitsAllocated": ((8, 16), "8 or 16"),
         "BitsStored": (range(1, most_bits + 1), f"1 to {most_bits}"),
         "PixelRepresentation": ((0,), "0 (unsigned)"),
@@ -100,8 +140,8 @@ def read_pixel_format(attributes: Mapping[str, Value]) -> PixelFormat:
 
 def _quoted(value: Value) -> str:
     """Formats a value for a message. A value that could be a name or an identifier is not quoted."""
-    if value is None:
-        return "missing"
+    if value is None or value == EMPTY:
+        return "missing" if value is None else "empty"
     if isinstance(value, int):
-        return str(value) if value < 65536 else "a number above 65535"
+        return str(value) if 0 <= value < 65536 else "a number below 0 or above 65535"
     return value if value in _PHOTOMETRIC or value == NOT_A_NUMBER else "a value that DICOM does not define"

@@ -202,7 +202,8 @@ def test_a_gray_image_stored_in_colour_is_read(tmp_path):
         ({"Rows": 0}, "Rows is 0; expected 1 to 65535"),
         ({"BitsAllocated": 32}, "BitsAllocated is 32; expected 8 or 16"),
         ({"Rows": 90}, "specifies 90 x 40 pixels of 16 bits (7,200 bytes); the file has only 4,800"),
-        ({"Rows": 59}, "pixel data has 4,800 bytes; its header specifies 4,720"),
+        ({"Rows": 59}, "its pixel data has 4,800 bytes; its header specifies 4,720, and the rest is not padding"),
+        ({"Rows": None}, "Rows is empty; expected 1 to 65535"),
     ],
 )
 def test_invalid_dicom_headers_are_refused(header, message, tmp_path):
@@ -225,7 +226,8 @@ def test_deflated_and_big_endian_dicom_are_refused(syntax, tmp_path):
 def test_a_missing_plugin_is_named(tmp_path):
     dataset = pydicom.dcmread(write_dicom(tmp_path / "x.dcm", random_film(13)))
     dataset.file_meta.TransferSyntaxUID = JPEGLSLossless
-    dataset.PixelData = pydicom.encaps.encapsulate([b"\xff\xd8\xff\xd9"])
+    frame = struct.pack(">HHHBHHBBBB", 0xFFD8, 0xFFF7, 11, 16, dataset.Rows, dataset.Columns, 1, 1, 0x11, 0)
+    dataset.PixelData = pydicom.encaps.encapsulate([frame + b"\xff\xd9"])
     dataset["PixelData"].is_undefined_length = True
     dataset.save_as(tmp_path / "y.dcm")
     reason = refusal(tmp_path / "y.dcm")
@@ -270,15 +272,15 @@ def test_a_damaged_png_is_refused_when_it_is_decoded(tmp_path):
     whole = bytearray(write_image(tmp_path / "x", random_film(17), format="PNG").read_bytes())
     whole[len(whole) // 2] ^= 0xFF
     (tmp_path / "y").write_bytes(whole)
-    assert refusal(tmp_path / "y").startswith("pixels: its PNG data cannot be decoded")
+    assert refusal(tmp_path / "y") == "pixels: its PNG data are damaged: the checksum of the chunk at byte 33 is wrong"
 
 
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (Image.new("RGBA", (50, 60)), "mode RGBA; expected gray of 8 or 16 bits"),
-        (Image.new("1", (50, 60)), "mode 1; expected gray"),
-        (Image.new("P", (50, 60)), "mode P; expected gray"),
+        (Image.new("RGBA", (50, 60)), "an 8-bit colour and alpha PNG; give gray of 8 or 16 bits"),
+        (Image.new("1", (50, 60)), "a 1-bit gray PNG; give gray"),
+        (Image.new("P", (50, 60)), "a 1-bit palette PNG; give gray"),
         (Image.new("RGB", (50, 60), (1, 2, 3)), "a colour image; expected gray"),
     ],
 )

@@ -1,0 +1,74 @@
+"""Names transfer syntaxes, and rejects those whose pixel data cannot be read.
+
+Standard: DICOM PS3.5 (2024), 10 and A; PS3.6 (2025), A.
+"""
+
+from pydicom.config import IGNORE
+from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import Decoder
+from pydicom.uid import UID, JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
+
+from preprocess.images.dicom.codestream import JPEG, JPEG_2000, JPEG_LS
+from preprocess.runtime.errors import RejectedFilm
+
+_NEWER = {
+    "1.2.840.10008.1.2.4.110": "JPEG XL Lossless",
+    "1.2.840.10008.1.2.4.111": "JPEG XL JPEG Recompression",
+    "1.2.840.10008.1.2.4.112": "JPEG XL",
+    "1.2.840.10008.1.2.8.1": "Deflated Image Frame Compression",
+}
+"""Transfer syntaxes of the standard that pydicom 3.0 does not know."""
+
+_FAMILIES = (
+    (JPEGTransferSyntaxes, JPEG), (JPEGLSTransferSyntaxes, JPEG_LS), (JPEG2000TransferSyntaxes, JPEG_2000),
+)  # fmt: skip
+
+
+def syntax_name(syntax: str) -> str:
+    """Returns the name of a transfer syntax that DICOM defines or has defined.
+
+    Raises:
+        RejectedFilm: it defines none. The UID is not quoted, because a broken file may have other text there.
+    """
+    if syntax in _NEWER:
+        return _NEWER[syntax]
+    uid = UID(syntax, IGNORE)  # else, pydicom would quote an invalid UID in a warning
+    if uid.type != "Transfer Syntax":
+        raise RejectedFilm(
+            "header", "DICOM does not define its transfer syntax; convert the file to Explicit VR Little Endian"
+        )
+    return uid.name
+
+
+def find_decoder(syntax: str) -> Decoder:
+    """Returns pydicom's decoder of an encapsulated transfer syntax, whether or not a plugin for it is installed.
+
+    Raises:
+        RejectedFilm: it has none.
+    """
+    try:
+        decoder = get_decoder(syntax)
+        if decoder.is_encapsulated:
+            return decoder
+    except NotImplementedError:
+        pass
+    raise RejectedFilm("header", f"{syntax_name(syntax)} is not supported; convert it to Explicit VR Little Endian")
+
+
+def check_plugin(decoder: Decoder) -> None:
+    """Checks that a plugin for a decoder is installed.
+
+    Raises:
+        RejectedFilm: there is none.
+    """
+    if not decoder.is_available:
+        plugins = " or ".join(line.split(" - ")[0] for line in decoder.missing_dependencies)
+        needs = "; ".join(decoder.missing_dependencies)
+        raise RejectedFilm(
+            "header", f"{decoder.UID.name} needs the pydicom plugin {plugins}, which is not installed ({needs})"
+        )
+
+
+def codestream_family(syntax: str) -> str:
+    """Returns the family of codestreams, see `CodestreamHeader`, that a transfer syntax has; "" for RLE."""
+    return next((family for syntaxes, family in _FAMILIES if syntax in syntaxes), "")

@@ -1,0 +1,121 @@
+"""Reads the depth and the channels of a PNG, TIFF or JPEG film from the file's own header.
+
+They are not taken from the mode of Pillow's image: Pillow reduces 16-bit colour to 8 bits, and reads signed samples of
+8 bits like unsigned ones. Standards: PNG (ISO/IEC 15948), 11.2.2; TIFF 6.0, sections 4, 6 and 19.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from preprocess.images.dicom.codestream import JPEG, parse_head
+from preprocess.runtime.errors import RejectedFilm
+
+HEAD_BYTES = 128 << 10
+"""Bytes at the beginning of a JPEG file in which its frame header is expected."""
+
+_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+_PNG_KINDS = {0: "gray", 2: "colour", 3: "palette", 4: "gray and alpha", 6: "colour and alpha"}
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLES_PER_PIXEL, _SAMPLE_FORMAT = 258, 262, 277, 339
+_OFFSETS_AND_COUNTS = ((273, 279), (324, 325))  # of strips and of tiles
+_UNSIGNED = 1
+_SAMPLE_FORMATS = {
+    2: "signed integers", 3: "floating-point numbers", 4: "undefined values", 5: "complex integers",
+    6: "complex floating-point numbers",
+}  # fmt: skip
+_GRAY, _COLOUR = 1, 3  # channels
+_PALETTE = 3
+_LARGEST_OFFSET = 0xFFFFFFFF
+_EXPECTED = "give gray of 8 or 16 bits"
+
+
+def check_png(head: bytes) -> None:
+    """Checks the image header of a PNG: gray of 2, 4, 8 or 16 bits, or colour of 8 bits.
+
+    Args:
+        head: the first bytes of the file.
+
+    Raises:
+        RejectedFilm: another depth or kind. Files without an image header are left to Pillow.
+    """
+    if not head.startswith(_PNG_MAGIC) or head[12:16] != b"IHDR" or len(head) < 26:
+        return
+    depth, kind = head[24], head[25]
+    if kind in _PNG_KINDS and (kind, depth) not in ((0, 2), (0, 4), (0, 8), (0, 16), (2, 8)):
+        raise _unexpected(depth, _PNG_KINDS[kind], "PNG")
+
+
+def check_jpeg(head: bytes) -> None:
+    """Checks the frame header of a JPEG: 8 bits.
+
+    Args:
+        head: the first `HEAD_BYTES` bytes of the file.
+
+    Raises:
+        RejectedFilm: another depth, or JPEG-LS. Files without a frame header are left to Pillow.
+    """
+    frame = parse_head(head)
+    if frame is None:
+        return
+    if frame.family != JPEG:
+        raise RejectedFilm("header", f"a {frame.family} file; expected JPEG, or give a PNG")
+    if frame.precision != 8:
+        raise RejectedFilm("header", f"a {frame.precision}-bit JPEG; expected 8 bits, or give a PNG")
+
+
+def check_tiff(tags: Mapping[int, Any]) -> None:
+    """Checks the tags of a TIFF: unsigned integers, gray of 8 or 16 bits or colour of 8 bits.
+
+    Args:
+        tags: of the first directory.
+
+    Raises:
+        RejectedFilm: another depth or kind.
+    """
+    formats = _numbers(tags, _SAMPLE_FORMAT, _UNSIGNED)
+    bits = _numbers(tags, _BITS_PER_SAMPLE, 1)
+    channels = _numbers(tags, _SAMPLES_PER_PIXEL, 1)[0]
+    for number in formats:
+        if number != _UNSIGNED:
+            what = _SAMPLE_FORMATS.get(number, "an unknown kind of numbers")
+            raise RejectedFilm("header", f"a TIFF of {what} (SampleFormat {number}); expected unsigned integers")
+    kind = {_GRAY: "gray", _COLOUR: "colour"}.get(channels, f"{channels}-channel")
+    kind = "palette" if tags.get(_PHOTOMETRIC) == _PALETTE else kind
+    if len(set(bits)) != 1:
+        raise RejectedFilm("header", f"a TIFF whose channels have different depths; {_EXPECTED}")
+    if (kind, bits[0]) not in (("gray", 8), ("gray", 16), ("colour", 8)):
+        raise _unexpected(bits[0], kind, "TIFF")
+
+
+def data_parts(tags: Mapping[int, Any]) -> list[tuple[int, int]]:
+    """Returns the offset and the number of bytes of each strip or tile of a TIFF; empty if its tags do not give both.
+
+    Raises:
+        RejectedFilm: the tags contain other values than whole numbers.
+    """
+    return [
+        part
+        for offsets, counts in _OFFSETS_AND_COUNTS
+        if offsets in tags and counts in tags
+        for part in zip(
+            _numbers(tags, offsets, largest=_LARGEST_OFFSET),
+            _numbers(tags, counts, largest=_LARGEST_OFFSET),
+            strict=False,
+        )
+    ]
+
+
+def _unexpected(depth: int, kind: str, format_: str) -> RejectedFilm:
+    return RejectedFilm("header", f"{'an' if depth == 8 else 'a'} {depth}-bit {kind} {format_}; {_EXPECTED}")
+
+
+def _numbers(tags: Mapping[int, Any], tag: int, default: int = 0, largest: int = 65535) -> tuple[int, ...]:
+    """Returns the values of a tag that should contain whole numbers.
+
+    Raises:
+        RejectedFilm: it contains others.
+    """
+    value = tags.get(tag, default)
+    values = value if isinstance(value, tuple) else (value,)
+    if not values or not all(isinstance(number, int) and 0 <= number <= largest for number in values):
+        raise RejectedFilm("header", f"tag {tag} of its TIFF header has a value that is not a number up to {largest:,}")
+    return values
