@@ -15,7 +15,7 @@ from pipelines.preparation import options as command_line
 from pipelines.preparation.dry_run import dry_run
 from pipelines.preparation.earlier import look_for_dataset
 from pipelines.preparation.inputs import IDC_ROOT, list_films, read_descriptions
-from pipelines.preparation.summary import Outcome, format_outcome
+from pipelines.preparation.summary import Outcome, format_outcome, refusal_lines
 from preprocess.cases.descriptions import catalogue_mammograms, group_by_mammogram
 from preprocess.cases.diagnosis import explain_omissions, name_links_out
 from preprocess.cases.locate import FileIndex, FilmIndex, IdcIndex
@@ -52,7 +52,8 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     output_root = options.output
     plan = _plan(options, log)
     if options.dry_run:
-        log.info(format_outcome(dry_run(plan, options.input, options.canvas, options.max_pixels, log)))
+        outcome = dry_run(plan, options.input, options.canvas, options.max_pixels, log)
+        log.info("\n".join([format_outcome(outcome), *refusal_lines(outcome, options.max_rejected, plan.explanation)]))
         return
     runners.choose_worker_count(beam_options, plan.films)
     with locked(output_root, "--output") as lock, storage.output_errors(output_root):
@@ -147,7 +148,7 @@ def _make(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: Pipelin
         raise RunFailed(
             f"no data set is published: {refusal.refusal}; see {listed}, then correct the input or allow more with "
             f"--max_rejected",
-            reasons,
+            [*reasons, *plan.explanation],
         )
 
 

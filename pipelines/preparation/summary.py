@@ -4,6 +4,7 @@ import collections
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from preprocess.cases.diagnosis import explain_omissions
 from preprocess.cases.plan import Totals
 from preprocess.contract import schema
 from preprocess.contract.schema import Omission, Size
@@ -51,6 +52,21 @@ def format_outcome(outcome: Outcome) -> str:
     if outcome.canvas:
         lines.append(f"canvas {outcome.canvas[1]} x {outcome.canvas[0]} (width x height)")
     return "\n".join([*lines, *_reasons(outcome.omissions)])
+
+
+def refusal_lines(outcome: Outcome, max_rejected: float, explanation: Sequence[str]) -> list[str]:
+    """Returns what a run would print instead of publishing a data set; empty if it would publish one.
+
+    Args:
+        max_rejected: the largest share of rejected mammograms.
+        explanation: see `Plan.explanation`.
+    """
+    rejected = sum(omission.kind == schema.REJECTED for omission in outcome.omissions)
+    if any(outcome.counts.values()) and rejected <= max_rejected * outcome.totals.named:
+        return []
+    found = f"{rejected:,} of {outcome.totals.named:,} named mammograms are rejected"
+    first = f"a run would publish no data set: {found}, and --max_rejected is {max_rejected:g}"
+    return ["", first, *explain_omissions(outcome.omissions), *map(printable, explanation)]
 
 
 def _row(label: str, counts: Sequence[int]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from preprocess.cases import catalogue
 from preprocess.cases.descriptions import Mammogram
 from preprocess.cases.identity import PathParts, split_path
-from preprocess.cases.locate import keys_of, reason_to_ignore
+from preprocess.cases.locate import keys_in, keys_of, reason_to_ignore
 from preprocess.contract.schema import Omission
 from preprocess.files.listing import Listing
 
@@ -33,29 +33,40 @@ _ADVICE = {
 }
 
 
-def explain_nothing_found(mammograms: Sequence[Mammogram], listing: Listing) -> list[str]:
-    """Explains why no mammogram has a file below the input root."""
+def explain_missing(missing: Sequence[Mammogram], named: Sequence[Mammogram], listing: Listing) -> list[str]:
+    """Explains why mammograms have no file below the input root.
+
+    Args:
+        missing: those that have none.
+        named: all mammograms of the case descriptions.
+        listing: the files that were searched. Those of other mammograms are left out of the explanation.
+    """
     lines = name_links_out(listing)
-    faults = [mammogram.fault for mammogram in mammograms if mammogram.fault]
+    faults = [mammogram.fault for mammogram in missing if mammogram.fault]
     if faults:
-        lines.append(f"{len(faults):,} of {len(mammograms):,} mammograms have faults in the case descriptions:")
+        lines.append(f"{len(faults):,} of {len(named):,} mammograms have faults in the case descriptions:")
         lines += _grouped(faults)
-    described = {key for mammogram in mammograms for key in keys_of(mammogram)}
+    described = {key for mammogram in named for key in keys_of(mammogram)}
     seen: dict[str, list[tuple[str, str]]] = collections.defaultdict(list)
+    unused = 0
     for path in sorted(listing.files):
-        kind, reason = _why_not(split_path(path), described)
-        seen[kind].append((path, reason))
+        parts = split_path(path)
+        if reason_to_ignore(parts) or described.isdisjoint(keys_in(parts)):
+            kind, reason = _why_not(parts, described)
+            seen[kind].append((path, reason))
+            unused += 1
     kinds = sorted(seen, key=lambda kind: -len(seen[kind]))
-    if _SAMPLE_FILE in listing.files:
+    if _SAMPLE_FILE in listing.files and len(missing) == len(named):
         lines.append("the input is a sample of pipelines.make_sample: give the case descriptions in the same folder")
     else:
         lines += [_ADVICE[kind] for kind in kinds if kind in _ADVICE]
-    if listing.files:
+    if unused:
         examples = [group[0] for group in (seen[kind] for kind in kinds)]
         examples += [example for kind in kinds for example in seen[kind][1:]]
-        lines.append(f"{len(listing.files):,} files are below the input root, for example:")
+        which = "files are" if unused == len(listing.files) else f"of {len(listing.files):,} files are not used"
+        lines.append(f"{unused:,} {which} below the input root, for example:")
         lines += [f"  {path}: {reason}" for path, reason in examples[:EXAMPLES]]
-    sound = next((mammogram for mammogram in mammograms if not mammogram.fault), None)
+    sound = next((mammogram for mammogram in missing if not mammogram.fault), None)
     if sound:
         names = [name for name in (sound.uids[1], sound.mammogram_id) if name]
         lines.append(f"expected for {sound.mammogram_id}: a path that contains {' or '.join(names)}; see docs/data.md")

@@ -108,7 +108,7 @@ class FileIndex:
             if not reason_to_ignore(parts):
                 real = file.target or path
                 film = FilmFile(_kind(split_path(real)), real, file.bytes, file.version)
-                for key in _keys(parts):
+                for key in keys_in(parts):
                     self._index[key].append(film)
 
     def locate(self, mammogram: Mammogram) -> Location:
@@ -131,7 +131,7 @@ def keys_of(mammogram: Mammogram) -> Iterator[Key]:
             yield ("IDC folder", entry.idc_folder)
 
 
-def _keys(parts: PathParts) -> set[Key]:
+def keys_in(parts: PathParts) -> set[Key]:
     """Returns the identities in a path."""
     keys: set[Key] = {("series", uid) for uid in parts.uids}
     keys |= {("IDC folder", uuid) for uuid in parts.uuids}

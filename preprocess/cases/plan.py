@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from preprocess.cases.descriptions import Mammogram
-from preprocess.cases.diagnosis import explain_nothing_found, explain_omissions
+from preprocess.cases.diagnosis import explain_missing, explain_omissions
 from preprocess.cases.locate import FilmFile, FilmIndex, Location
 from preprocess.contract import schema
 from preprocess.contract.schema import KEEP, Omission
@@ -102,11 +102,18 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The films to prepare and the omissions that are known before any film is opened, both sorted."""
+    """What a run will do.
+
+    Attributes:
+        films: to prepare, sorted.
+        omissions: those that are known before any film is opened, sorted.
+        explanation: lines that explain why mammograms have no file; empty if all have one.
+    """
 
     films: tuple[Film, ...]
     omissions: tuple[Omission, ...]
     totals: Totals
+    explanation: tuple[str, ...] = ()
 
     def fingerprint(self, parameters: Mapping[str, object]) -> str:
         """Returns the SHA-256 of this plan and the parameters.
@@ -145,9 +152,10 @@ def make_plan(mammograms: Iterable[Mammogram], index: FilmIndex, selection: Sele
         raise InputError(
             f"not one of the {len(mammograms):,} mammograms that the case descriptions name has a file below the "
             f"input root",
-            explain_nothing_found(mammograms, index.listing),
+            explain_missing(mammograms, mammograms, index.listing),
         )
 
+    missing = [mammogram for mammogram, location in located if not location.files]
     both = _ids_in_both_splits(mammograms)
     films, omissions = [], []
     for mammogram, location in located:
@@ -174,6 +182,7 @@ def make_plan(mammograms: Iterable[Mammogram], index: FilmIndex, selection: Sele
             duplicate_files=sum(len(location.files[1:]) for _, location in located),
             overlapping_patients=len(overlap),
         ),
+        explanation=tuple(explain_missing(missing, mammograms, index.listing)) if missing else (),
     )
 
 

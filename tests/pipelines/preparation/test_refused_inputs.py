@@ -6,11 +6,12 @@ import pytest
 
 from preprocess.cases import catalogue
 from preprocess.cases.descriptions import Mammogram, catalogue_mammograms
-from preprocess.cases.diagnosis import explain_nothing_found, explain_omissions
+from preprocess.cases.diagnosis import explain_missing, explain_omissions
 from preprocess.contract.schema import Omission
 from preprocess.files import storage
 from preprocess.files.listing import ListedFile, Listing
-from tests.support.films import Described, descriptive_folder
+from tests.pipelines.test_preprocess import TEST, TRAIN
+from tests.support.films import Described, as_in_csv, descriptive_folder, random_film, write_csv
 
 FILM = Described("Calc-Test_P_90038_LEFT_CC", "3")
 MAMMOGRAM = Mammogram(FILM.mammogram_id, "test", FILM.patient, "LEFT", "CC", "3", FILM.path)
@@ -21,7 +22,7 @@ EXPECTED = (
 
 
 def explained(*paths, mammograms=(MAMMOGRAM,), links=()):
-    return explain_nothing_found(mammograms, Listing(dict.fromkeys(paths, ListedFile(1)), links))
+    return explain_missing(mammograms, mammograms, Listing(dict.fromkeys(paths, ListedFile(1)), links))
 
 
 @pytest.mark.parametrize(
@@ -107,6 +108,30 @@ def test_omissions_are_grouped_and_counted():
         "rejected (csv): 1",
         "  1 x, for example Calc-Test_P_00009_LEFT_CC: a.csv, line 7: density '0' is not one",
     ]
+
+
+def test_a_run_with_many_missing_films_is_explained(job, tmp_path):
+    films = [*TRAIN, *TEST]
+    write_csv(tmp_path / "train.csv", TRAIN)
+    write_csv(tmp_path / "test.csv", TEST)
+    as_in_csv(tmp_path / "images", TRAIN[0], random_film(0))
+    (tmp_path / "images/rest.zip").write_bytes(b"PK")
+    explanation = [
+        f"rejected (match): {len(films) - 1}",
+        f"  {len(films) - 1} x, for example {min(film.mammogram_id for film in films[1:])}: no file of this mammogram "
+        f"below the input root, in any known layout",
+        "the input contains archives, which are not unpacked: unpack them",
+        "1 of 2 files are not used below the input root, for example:",
+        "  rest.zip: it is an archive, and archives are not unpacked",
+    ]
+    for words in ((), ("--dry_run",)):
+        status, output, _ = job(*words)
+        assert status == (0 if words else 1)
+        assert "no data set" in output
+        lines = output.splitlines()
+        start = lines.index(explanation[0], lines.index(next(line for line in lines if "no data set" in line)))
+        assert lines[start : start + len(explanation)] == explanation
+        assert lines[start + len(explanation)].startswith("expected for ")
 
 
 def test_links(tmp_path):
