@@ -15,9 +15,9 @@ from pipelines.preparation import options as command_line
 from pipelines.preparation.dry_run import dry_run
 from pipelines.preparation.earlier import look_for_dataset
 from pipelines.preparation.inputs import IDC_ROOT, list_films, read_descriptions
-from pipelines.preparation.summary import Outcome, format_outcome, refusal_lines
+from pipelines.preparation.summary import Outcome, explain_refusal, format_outcome, refusal_lines
 from preprocess.cases.descriptions import catalogue_mammograms, group_by_mammogram
-from preprocess.cases.diagnosis import explain_omissions, name_links_out
+from preprocess.cases.diagnosis import name_links_out
 from preprocess.cases.locate import FileIndex, FilmIndex, IdcIndex
 from preprocess.cases.plan import Plan, make_plan
 from preprocess.contract import schema
@@ -142,13 +142,13 @@ def _make(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: Pipelin
             bar.settle(sum(open_dataset(recipe.output_root).counts.values()))
     if refusal:
         listed = assemble.refused_omissions_file(recipe)
-        reasons = explain_omissions(parse_omissions(storage.read(listed).decode()))
+        omissions = list(parse_omissions(storage.read(listed).decode()))
         if listed == recipe.final(schema.OMISSIONS_FILE):
             storage.delete_folder(recipe.staging_root)
         raise RunFailed(
             f"no data set is published: {refusal.refusal}; see {listed}, then correct the input or allow more with "
             f"--max_rejected",
-            [*reasons, *plan.explanation],
+            explain_refusal(omissions, plan.explanation),
         )
 
 

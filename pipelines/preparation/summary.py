@@ -66,7 +66,15 @@ def refusal_lines(outcome: Outcome, max_rejected: float, explanation: Sequence[s
         return []
     found = f"{rejected:,} of {outcome.totals.named:,} named mammograms are rejected"
     first = f"a run would publish no data set: {found}, and --max_rejected is {max_rejected:g}"
-    return ["", first, *explain_omissions(outcome.omissions), *map(printable, explanation)]
+    return ["", first, *map(printable, explain_refusal(outcome.omissions, explanation))]
+
+
+def explain_refusal(omissions: Sequence[Omission], explanation: Sequence[str]) -> list[str]:
+    """Returns the reasons of omissions and the explanation of missing files, the one of more mammograms first."""
+    missing = sum(omission.stage == "match" for omission in omissions)
+    others = sum(omission.kind == schema.REJECTED for omission in omissions) - missing
+    reasons = explain_omissions(omissions)
+    return [*explanation, *reasons] if missing > others else [*reasons, *explanation]
 
 
 def _row(label: str, counts: Sequence[int]) -> str:

@@ -34,7 +34,7 @@ _ADVICE = {
 
 
 def explain_missing(missing: Sequence[Mammogram], named: Sequence[Mammogram], listing: Listing) -> list[str]:
-    """Explains why mammograms have no file below the input root.
+    """Explains why mammograms have no file below the input root; the most likely causes are the first lines.
 
     Args:
         missing: those that have none.
@@ -43,7 +43,7 @@ def explain_missing(missing: Sequence[Mammogram], named: Sequence[Mammogram], li
     """
     lines = name_links_out(listing)
     faults = [mammogram.fault for mammogram in missing if mammogram.fault]
-    if faults:
+    if 2 * len(faults) > len(missing):
         lines.append(f"{len(faults):,} of {len(named):,} mammograms have faults in the case descriptions:")
         lines += _grouped(faults)
     described = {key for mammogram in named for key in keys_of(mammogram)}

@@ -116,10 +116,12 @@ def test_a_run_with_many_missing_films_is_explained(job, tmp_path):
     write_csv(tmp_path / "test.csv", TEST)
     as_in_csv(tmp_path / "images", TRAIN[0], random_film(0))
     (tmp_path / "images/rest.zip").write_bytes(b"PK")
-    explanation = [
+    reasons = [
         f"rejected (match): {len(films) - 1}",
         f"  {len(films) - 1} x, for example {min(film.mammogram_id for film in films[1:])}: no file of this mammogram "
         f"below the input root, in any known layout",
+    ]
+    explanation = [
         "the input contains archives, which are not unpacked: unpack them",
         "1 of 2 files are not used below the input root, for example:",
         "  rest.zip: it is an archive, and archives are not unpacked",
@@ -129,9 +131,11 @@ def test_a_run_with_many_missing_films_is_explained(job, tmp_path):
         assert status == (0 if words else 1)
         assert "no data set" in output
         lines = output.splitlines()
-        start = lines.index(explanation[0], lines.index(next(line for line in lines if "no data set" in line)))
-        assert lines[start : start + len(explanation)] == explanation
-        assert lines[start + len(explanation)].startswith("expected for ")
+        start = lines.index(explanation[0])
+        assert "no data set" in lines[start - 1]
+        assert lines[start : start + 3] == explanation
+        assert lines[start + 3].startswith("expected for ")
+        assert lines[start + 4 : start + 6] == reasons
 
 
 def test_links(tmp_path):
