@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.beam import runners
+from pipelines.preparation.options import parse
 from preprocess.runtime.errors import InputError
 from tests import ROOT
 from tests.pipelines.test_preprocess import tree
@@ -159,6 +160,12 @@ def test_missing_options_and_local_paths_are_refused(words, message, capsys):
     required = ["--input=gs://a/b", "--output=gs://a/c", "--train_csv=x", "--test_csv=y", "--runner=DataflowRunner"]
     assert preprocess.main([*required, *words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_films_from_idc_need_no_copy():
+    options, beam = parse(["--input=idc", "--output=gs://a/c", "--runner=DataflowRunner", "--project=p", "--region=r"])
+    assert (options.input, options.train_csv) == ("gs://idc-open-data", None)
+    assert beam.get_all_options()["temp_location"] == "gs://a/dataflow-temp"
 
 
 def test_given_options_are_kept():

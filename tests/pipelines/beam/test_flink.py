@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from benchmarks.idc_server import started
 from tests.pipelines.beam.flink.cluster import JARS, flink_cluster
 from tests.pipelines.test_preprocess import tree
 from tests.support.environments import ROOT, copy_project, make_environment
@@ -94,3 +95,24 @@ def test_a_task_manager_is_killed_during_the_job(cluster, sample, tmp_path):
     assert failures  # the job was restarted
     assert len(cluster.ask("taskmanagers")["taskmanagers"]) == 1
     assert tree(tmp_path / "out") == expected
+
+
+def test_films_from_idc(worker_python, tmp_path, monkeypatch):
+    """Films of true size, from the server that takes the place of the bucket."""
+    words = ["--input=idc", "--train_per_category=1", "--test_count=1"]
+    command = [sys.executable, "-m", "pipelines.preprocess", *words]
+    with started() as url:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", url)
+        (tmp_path / "flink").mkdir()
+        with flink_cluster(tmp_path / "flink", worker_python) as cluster:
+            ran = subprocess.run(
+                [*command, f"--output={tmp_path}/out", *cluster.options],
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert ran.returncode == 0, ran.stderr
+            assert only_job(cluster)["status"] == "FINISHED"
+        subprocess.run([*command, f"--output={tmp_path}/direct"], cwd=ROOT, check=True, capture_output=True)
+    assert tree(tmp_path / "out") == tree(tmp_path / "direct")
