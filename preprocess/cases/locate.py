@@ -29,21 +29,9 @@ _OWN_FOLDERS = frozenset((*schema.IMAGE_FOLDERS.values(), schema.STAGING_FOLDER)
 _LOSSY_EXTENSIONS = ("jpg", "jpeg")
 _IMAGE_EXTENSIONS = ("png", "tif", "tiff")
 _OTHER_EXTENSIONS = (
-    "csv",
-    "htm",
-    "html",
-    "json",
-    "log",
-    "md",
-    "md5",
-    "pdf",
-    "sha256",
-    "tsv",
-    "txt",
-    "xlsx",
-    "xml",
-    "yaml",
-)
+    "aria2", "crdownload", "csv", "db", "htm", "html", "ini", "json", "lnk", "log", "md", "md5", "part", "pdf",
+    "sha256", "tmp", "tsv", "txt", "xlsx", "xml", "yaml",
+)  # fmt: skip
 _ARCHIVE_EXTENSIONS = ("7z", "gz", "rar", "tar", "tgz", "zip")
 
 Key = tuple[str, ...]

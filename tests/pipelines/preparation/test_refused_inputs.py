@@ -44,12 +44,24 @@ def explained(*paths, mammograms=(MAMMOGRAM,), links=()):
         ),
         (
             f"{REAL.idc_folder}/7c9e6679-7425-40de-944b-e07fc1f90ae7.dcm",
-            "give those of these films",
+            "give the case descriptions of these films",
             f"it is {REAL.mammogram_id}, which the case descriptions do not name",
         ),
-        (f"jpeg/{REAL.series_uid}/1-1.jpg", "give those of these films", f"it is {REAL.mammogram_id}, which"),
-        ("x/3_Mass-Test_P_1_LEFT_CC.png", "give those of these films", "it is Mass-Test_P_1_LEFT_CC, which"),
-        ("1.2.3/4.5.6/1-1.dcm", "give those of these films", "the case descriptions do not contain its UID 4.5.6"),
+        (
+            f"jpeg/{REAL.series_uid}/1-1.jpg",
+            "give the case descriptions of these films",
+            f"it is {REAL.mammogram_id}, which",
+        ),
+        (
+            "x/3_Mass-Test_P_1_LEFT_CC.png",
+            "give the case descriptions of these films",
+            "it is Mass-Test_P_1_LEFT_CC, which",
+        ),
+        (
+            "1.2.3/4.5.6/1-1.dcm",
+            "give the case descriptions of these films",
+            "the case descriptions do not contain its UID 4.5.6",
+        ),
         ("scan0001.dcm", None, "its path contains neither a mammogram ID nor a UID"),
         (f"{FILM.mammogram_id}/scan1.dcm", None, "but not the UID of the series of the full mammogram"),
         (f"jpeg/{FILM.series}/._1.jpg", None, "it is a file that macOS adds to a copy"),
@@ -70,7 +82,7 @@ def test_the_most_frequent_kind_of_file_is_the_first():
     lines = explained("1.2.3/4.5.6/1.dcm", "a.zip", "b.zip", "c.zip", "d.zip")
     assert [line.split(":")[0] for line in lines] == [
         "the input contains archives, which are not unpacked",
-        "the films are of other mammograms than the case descriptions name",
+        "the films are of other mammograms than the case descriptions name, or without these, the catalogue of CBIS-DDSM",
         "5 files are below the input root, for example",
         "  a.zip", "  1.2.3/4.5.6/1.dcm", "  b.zip",
         f"expected for {FILM.mammogram_id}",
