@@ -96,7 +96,7 @@ def _rate(title: str, count: int, seconds: float) -> Row:
 def _share(title: str, count: int, seconds: float) -> Row:
     """Returns the share of the line, whose bytes per second are MBIT / 8 million."""
     rate = count / 1e6 / seconds
-    return Row(title, f"{rate:.1f} MB/s", f"{MBIT / 8:.0f} MB/s", rate / (MBIT / 8), ">= 0.9")
+    return Row(title, f"{rate:.1f} MB/s", f"{MBIT / 8:.0f} MB/s", rate / (MBIT / 8), ">= 0.8")
 
 
 def _more(jobs: Sequence[JobRun]) -> tuple[int, float]:

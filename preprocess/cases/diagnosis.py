@@ -29,8 +29,8 @@ _ADVICE = {
     _CROP: "the input contains crops and ROI masks: download the full mammograms (series `full mammogram images`)",
     _UUID: "the files are named as in the bucket of the Imaging Data Commons (IDC), where no path identifies a "
     "mammogram: use --input idc, or download with idc-index, whose folders contain the SeriesInstanceUIDs",
-    _OTHER_CASE: "the films are of other mammograms than the case descriptions name, or without these, the catalogue of "
-    "CBIS-DDSM: give the case descriptions of these films",
+    _OTHER_CASE: "the films are of other mammograms than the case descriptions name, or without these, the catalogue "
+    "of CBIS-DDSM: give the case descriptions of these films",
 }
 
 

@@ -82,7 +82,8 @@ def test_the_most_frequent_kind_of_file_is_the_first():
     lines = explained("1.2.3/4.5.6/1.dcm", "a.zip", "b.zip", "c.zip", "d.zip")
     assert [line.split(":")[0] for line in lines] == [
         "the input contains archives, which are not unpacked",
-        "the films are of other mammograms than the case descriptions name, or without these, the catalogue of CBIS-DDSM",
+        "the films are of other mammograms than the case descriptions name, or without these, the catalogue of "
+        "CBIS-DDSM",
         "5 files are below the input root, for example",
         "  a.zip", "  1.2.3/4.5.6/1.dcm", "  b.zip",
         f"expected for {FILM.mammogram_id}",
