@@ -1,7 +1,7 @@
-"""Trains and evaluates density classifiers. Both commands use the same network and the same training loop.
+"""Trains and evaluates density classifiers. Both trainers use the same network and the same training loop.
 
-Commands: `gpu_model` (reads folders of PNGs), `tpu_model` (reads TFRecords). `options` parses their command lines,
-`session` runs a training.
+Commands: `gpu_model` (reads folders of PNGs), `tpu_model` (reads TFRecords), `evaluate` (evaluates an exported model).
+`options` parses the command lines of the trainers, `session` runs a training.
 
 Packages, in import order (each imports only packages above it, and `options`):
 

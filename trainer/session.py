@@ -1,8 +1,6 @@
 """A run of either trainer after the images are read: restores a checkpoint, trains, evaluates and exports the model."""
 
-import csv
 import json
-from pathlib import Path
 
 import tensorflow as tf
 
@@ -24,15 +22,16 @@ from trainer.model_dir.folder import (  # fmt: skip
     ModelDir,
     open_model_dir,
 )
-from trainer.model_dir.identity import write_identity
+from trainer.model_dir.identity import check_identity
 from trainer.model_dir.step_table import StepTable
 from trainer.model_dir.writing import atomic_replace
 from trainer.network.optimizer import make_optimizer
 from trainer.network.tutorial import build_model
 from trainer.options import Settings
 from trainer.results import metrics, pictures
-from trainer.results.evaluation import Predictions, predict
+from trainer.results.evaluation import predict
 from trainer.results.export import export
+from trainer.results.tables import format_predictions
 from trainer.runtime.devices import Devices
 from trainer.runtime.signals import Signals
 
@@ -104,7 +103,10 @@ class _Session:
         """Restores the last checkpoint, trains, evaluates and exports the model."""
         settings, statistics = self._settings, compute_statistics(self._training_set.pixels)
         precision = self._devices.resolve_precision(settings.precision)
-        for change in write_identity(self._model_dir, settings, self._training_set, statistics, precision):
+        trains = settings.training_steps > 0
+        for change in check_identity(
+            self._model_dir, settings, self._training_set, statistics, precision, write=trains
+        ):
             self._log.warning(f"{settings.model_dir}: continues with a changed option: {change}")
         with self._devices.strategy.scope():
             self._model = build_model(
@@ -129,7 +131,7 @@ class _Session:
         if settings.eval_steps:
             self._evaluate(step, precision)
             self._signals.raise_if_signalled()
-        if self._devices.is_chief:
+        if self._devices.is_chief and trains:
             export(self._model, self._devices.strategy, self._model_dir, self._signals.raise_if_signalled)
         self._model_dir.upload_changes()
         self._log.info(f"the model and its results are in {settings.model_dir}")
@@ -201,24 +203,9 @@ class _Session:
         with atomic_replace(folder / METRICS_FILE) as path:
             path.write_text(json.dumps(report, indent=1) + "\n")
         with atomic_replace(folder / PREDICTIONS_FILE) as path:
-            write_predictions(path, images, predictions)
+            path.write_bytes(format_predictions(images, predictions))
         board = TensorBoardWriter(folder / BOARD_FOLDER / "eval")
         scalars = {"loss": found.loss, "accuracy": found.accuracy.value, "quadratic_weighted_kappa": found.kappa.value}
         board.scalars(step, {name: value for name, value in scalars.items() if value is not None})
         board.picture(step, "confusion_matrix", pictures.draw_confusion(found.confusion))
         board.picture(step, "images", pictures.draw_images(images, predictions.probabilities))
-
-
-def write_predictions(path: Path, images: ImageSet, predictions: Predictions) -> None:
-    """Writes a CSV with one row for each image, in the order of the set.
-
-    Its columns are the name, the true density category, the predicted one, and the probability of each category.
-    """
-    with path.open("w", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        categories = range(1, images.categories + 1)
-        table.writerow(("name", "density", "predicted", *(f"probability_{category}" for category in categories)))
-        for name, label, predicted, row in zip(
-            images.names, images.labels, predictions.labels, predictions.probabilities, strict=True
-        ):
-            table.writerow((name, label + 1, predicted + 1, *map(str, row)))

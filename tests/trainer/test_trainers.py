@@ -195,7 +195,11 @@ def test_a_run_continues_up_to_the_total_number_of_steps(trained, data, tmp_path
 def test_zero_training_steps_only_evaluate(trained, data, tmp_path, capfd):
     shutil.copytree(trained, tmp_path / "m")
     (tmp_path / "m/metrics.json").unlink()
-    assert train(data, tmp_path / "m", "--training_steps=0") == 0
+    kept = {
+        path: path.stat().st_mtime_ns for path in (tmp_path / "m/training.json", *(tmp_path / "m/export").rglob("*"))
+    }
+    assert train(data, tmp_path / "m", "--training_steps=0", "--learning_rate=0.5") == 0
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert (tmp_path / "m/metrics.json").read_bytes() == (trained / "metrics.json").read_bytes()
     assert "step 60 of" not in capfd.readouterr().out
     assert train(data, tmp_path / "empty", "--training_steps=0") == 2

@@ -17,15 +17,16 @@ _ARCHITECTURE = ("height", "width", "channels", "categories")
 _TRAINING = ("batch_size", "learning_rate", "dropout", "seed", "class_weights", "precision")
 
 
-def write_identity(
-    model_dir: ModelDir, settings: Settings, training: ImageSet, statistics: Statistics, precision: str
+def check_identity(
+    model_dir: ModelDir, settings: Settings, training: ImageSet, statistics: Statistics, precision: str, write: bool
 ) -> list[str]:
-    """Checks that the checkpoints in a folder, if any, are of this model, and writes `training.json`.
+    """Checks that the checkpoints in a folder, if any, are of this model.
 
     Args:
         training: the training set.
         statistics: of the training set.
         precision: "float32" or "bfloat16".
+        write: whether `training.json` is written; otherwise nothing is changed, and changed options do not matter.
 
     Returns:
         The changed options, e.g. "learning_rate 0.001 -> 0.0005". They are allowed, and the caller reports them.
@@ -52,6 +53,8 @@ def write_identity(
         raise InputError(f"{model_dir.path}: contains a checkpoint of another program; choose another --model_dir")
     else:
         changes = []
+    if not write:
+        return []
     with atomic_replace(path) as unfinished:
         unfinished.write_text(json.dumps(identity, indent=1) + "\n")
     return changes

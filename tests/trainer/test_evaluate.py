@@ -1,0 +1,113 @@
+"""`trainer.evaluate` evaluates an exported model on any images, and changes nothing in its folder."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from tests.faults.small_models import argv
+from tests.pipelines.test_preprocess import tree
+from tests.support.labelled import labelled_images, write_folder, write_records
+from trainer import evaluate, gpu_model
+
+SIZE = (4, 4)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with images (train, test, other), records of the test images, and a model."""
+    root = tmp_path_factory.mktemp("evaluate")
+    for split, count, seed in (("train", 16, 0), ("test", 12, 1), ("other", 130, 2)):
+        names, pixels, labels = labelled_images(count, seed, size=SIZE)
+        names = [
+            f"{label + 1}_Mass-Test_P_{seed}{n // 2:04d}_LEFT_{('CC', 'MLO')[n % 2]}" for n, label in enumerate(labels)
+        ]
+        write_folder(root / split, names, pixels)
+        write_records(root / f"{split}.tfrecords", names, pixels, labels)
+    assert gpu_model.main(argv(root, root / "model", 20)) == 0
+    return root
+
+
+def run(root, data, *words, out="out"):
+    return evaluate.main([f"--model_dir={root}/model", "--data", *map(str, data), f"--output={root}/{out}", *words])
+
+
+def table(path):
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_the_test_images_have_the_results_of_the_training(trained):
+    before = tree(trained / "model")
+    assert run(trained, [trained / "test"]) == 0
+    assert tree(trained / "model") == before
+    found, expected = (json.loads((trained / name / "metrics.json").read_text()) for name in ("out", "model"))
+    assert (found.pop("model_dir"), found.pop("data")) == (f"{trained}/model", [f"{trained}/test"])
+    for key in ("step", "precision", "seed"):
+        del expected[key]
+    assert found.pop("loss") == pytest.approx(expected.pop("loss"), abs=1e-6)
+    assert found == expected
+    for one, other in zip(
+        table(trained / "out/predictions.csv"), table(trained / "model/predictions.csv"), strict=True
+    ):
+        assert [one[key] for key in ("name", "density", "predicted")] == [
+            other[key] for key in ("name", "density", "predicted")
+        ]
+        for category in range(1, 5):
+            key = f"probability_{category}"
+            assert float(one[key]) == pytest.approx(float(other[key]), abs=1e-6)
+
+
+def test_pngs_and_records_give_the_same_bytes(trained):
+    assert run(trained, [trained / "other"], out="pngs") == 0
+    assert run(trained, [trained / "oth*.tfrecords"], out="records") == 0
+    pngs, records = (
+        {row["name"]: row for row in table(trained / f"{out}/predictions.csv")} for out in ("pngs", "records")
+    )
+    assert pngs == records
+    assert len(pngs) == 130
+
+
+def test_a_prediction_does_not_depend_on_the_other_images(trained, tmp_path):
+    """Of 130 images, in two calls, and of one."""
+    assert run(trained, [trained / "other"], out="all") == 0
+    last = table(trained / "all/predictions.csv")[-1]
+    (tmp_path / "one").mkdir()
+    shutil.copy(trained / f"other/{last['name']}.png", tmp_path / "one")
+    assert run(trained, [tmp_path / "one"], out="one") == 0
+    assert table(trained / "one/predictions.csv") == [last]
+
+
+def test_the_metrics_are_those_of_the_predictions(trained):
+    assert run(trained, [trained / "other"], out="all") == 0
+    rows = table(trained / "all/predictions.csv")
+    metrics = json.loads((trained / "all/metrics.json").read_text())
+    assert metrics["images"] == 130
+    assert metrics["accuracy"]["value"] == pytest.approx(np.mean([row["density"] == row["predicted"] for row in rows]))
+    losses = [-np.log(float(row[f"probability_{row['density']}"])) for row in rows]
+    assert metrics["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+def test_wrong_input_is_one_line(trained, tmp_path, capfd):
+    (tmp_path / "file").write_text("")
+    shutil.copytree(trained / "model", tmp_path / "half")
+    shutil.rmtree(tmp_path / "half/export")
+    shutil.copytree(trained / "model", tmp_path / "broken")
+    (tmp_path / "broken/export/saved_model.pb").write_bytes(b"x")
+    names, pixels, _ = labelled_images(4, 3, size=(5, 4))
+    write_folder(tmp_path / "large", names, pixels)
+    base = {"--model_dir": f"{trained}/model", "--data": f"{trained}/test", "--output": f"{tmp_path}/out"}
+    for changed, message in (
+        ({"--model_dir": f"{tmp_path}/none"}, "none/training.json: cannot be read (No such file or directory)"),
+        ({"--model_dir": f"{tmp_path}/half"}, "half/export: contains no exported model that can be loaded ("),
+        ({"--model_dir": f"{tmp_path}/broken"}, "broken/export: contains no exported model that can be loaded ("),
+        ({"--data": f"{tmp_path}/none"}, "none: "),
+        ({"--data": f"{tmp_path}/large"}, "expected 4 x 4"),
+        ({"--output": f"{tmp_path}/file/out"}, "file/out: cannot be written to ("),
+    ):
+        words = [f"{name}={value}" for name, value in (base | changed).items()]
+        assert evaluate.main(words) == 2
+        (line,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error")]
+        assert message in line

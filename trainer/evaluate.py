@@ -1,0 +1,87 @@
+"""Evaluates an exported model on any images, and changes nothing in its folder: `python -m trainer.evaluate --help`."""
+
+import argparse
+import json
+from collections.abc import Sequence
+
+from preprocess.files import storage
+from preprocess.runtime.arguments import CommandParser, HelpFormatter
+from preprocess.runtime.command import exit_process, run_command
+from preprocess.runtime.errors import InputError
+from preprocess.runtime.log import Log
+from trainer.data import sources
+from trainer.data.image_set import ImageSet
+from trainer.data.png_folder import read_folder
+from trainer.data.record_files import read_record_files
+from trainer.model_dir.folder import IDENTITY_FILE, METRICS_FILE, PREDICTIONS_FILE
+from trainer.runtime.startup import import_tensorflow
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status, see `run_command`."""
+    return run_command(lambda: run(argv, Log()))
+
+
+def run(argv: Sequence[str] | None, log: Log) -> None:
+    """Reads the images, predicts each of them once, prints the metrics, and writes them and the predictions.
+
+    Raises:
+        InputError: the folder contains no exported model, or images cannot be read, or have another size than those on
+            which the model was trained.
+    """
+    options = make_parser().parse_args(argv)
+    storage.check_writable(storage.absolute(options.output), "--output")
+    images = _read_images(options, log)
+    import_tensorflow()  # takes seconds, so errors in the options and images are reported before it
+    from trainer.results import metrics
+    from trainer.results.exported_model import load_export
+    from trainer.results.tables import format_predictions
+
+    predictions = load_export(options.model_dir).predict(images.pixels, log)
+    found = metrics.compute_metrics(images.labels, predictions.logits, predictions.probabilities, images.names)
+    log.info(f"\nevaluation of {len(images):,} images\n{metrics.format_metrics(found)}\n")
+    report = {"model_dir": options.model_dir, "data": list(options.data), **found.as_dict()}
+    written = {
+        METRICS_FILE: (json.dumps(report, indent=1) + "\n").encode(),
+        PREDICTIONS_FILE: format_predictions(images, predictions),
+    }
+    for name, content in written.items():
+        path = storage.join(storage.absolute(options.output), name)
+        with storage.output_errors(path):
+            storage.write(path, content)
+        log.info(path)
+
+
+def _read_images(options: argparse.Namespace, log: Log) -> ImageSet:
+    """Reads the images of `--data`, which have the size and the categories of the model."""
+    path = storage.join(options.model_dir, IDENTITY_FILE)
+    try:
+        model = json.loads(sources.read(path))["architecture"]
+        size, categories = (int(model["height"]), int(model["width"])), int(model["categories"])
+    except (ValueError, LookupError, TypeError) as error:
+        raise InputError(f"{path}: is damaged, or was not written by a trainer; name a folder of a model") from error
+    if len(options.data) == 1 and not sources.match(options.data[0]):
+        return read_folder(options.data[0], size, categories, log)
+    return read_record_files(options.data, size, categories, log)
+
+
+def make_parser() -> CommandParser:
+    """Returns the parser of the command line."""
+    parser = CommandParser(
+        prog="python -m trainer.evaluate",
+        description="Evaluates a trained breast-density classifier on any images. Changes nothing in its folder.",
+        formatter_class=HelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--model_dir", required=True, metavar="DIR", help="local or gs:// folder of the model")
+    add(
+        "--data", required=True, nargs="+", metavar="DATA",
+        help="a folder of PNGs named <density>_<mammogram ID>, or TFRecord files: paths or glob patterns",
+    )  # fmt: skip
+    add("--output", required=True, metavar="DIR", help="folder for metrics.json and predictions.csv")
+    return parser
+
+
+if __name__ == "__main__":
+    exit_process(main())

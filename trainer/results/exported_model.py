@@ -1,0 +1,84 @@
+"""Loads the SavedModel of a model folder and predicts images with it. The network's code is not needed."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import tensorflow as tf
+
+from preprocess.files import storage
+from preprocess.runtime.errors import InputError
+from preprocess.runtime.log import Log
+from trainer.data.sources import input_errors
+from trainer.model_dir.folder import EXPORT_FOLDER
+from trainer.model_dir.writing import first_line
+from trainer.results.evaluation import Predictions
+
+BATCH = 96
+"""Images in a call. The last call is filled with black images, so that all calls have the same shape."""
+
+
+class ExportedModel:
+    """A loaded SavedModel, whose signature takes `pixels`, (N, H, W, 1) float32, and returns `probabilities`,
+    (N, categories) float32.
+    """
+
+    def __init__(self, path: str):
+        self._model = tf.saved_model.load(path)  # the signature alone would not keep its variables
+        self._signature = self._model.signatures["serving_default"]
+
+    def predict(self, pixels: np.ndarray, log: Log) -> Predictions:
+        """Predicts images.
+
+        Args:
+            pixels: (N, H, W, 1) uint16.
+
+        Returns:
+            The probabilities, and as logits their logarithms.
+        """
+        starts = range(0, len(pixels), BATCH)
+        found = [
+            self._probabilities(pixels[start : start + BATCH]) for start in log.track(starts, len(starts), "evaluating")
+        ]
+        probabilities = np.concatenate(found)
+        return Predictions(np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)), probabilities)
+
+    def _probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        batch = np.zeros((BATCH, *pixels.shape[1:]), np.float32)
+        batch[: len(pixels)] = pixels
+        return self._signature(pixels=tf.constant(batch))["probabilities"].numpy()[: len(pixels)]
+
+
+def load_export(model_dir: str) -> ExportedModel:
+    """Loads the SavedModel of a model's folder.
+
+    Args:
+        model_dir: a local path or gs://.
+
+    Raises:
+        InputError: there is none, or it cannot be loaded.
+    """
+    folder = storage.join(storage.absolute(model_dir), EXPORT_FOLDER)
+    with _local_copy(folder) as path:
+        try:
+            return ExportedModel(path)
+        except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+            raise InputError(
+                f"{folder}: contains no exported model that can be loaded ({first_line(error)}); name the --model_dir "
+                f"of a finished training"
+            ) from error
+
+
+@contextmanager
+def _local_copy(folder: str) -> Iterator[str]:
+    """Yields a local folder with the files of a folder, which may be in gs://."""
+    if storage.is_local(folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="export-") as copy:
+        with input_errors(folder, "cannot be read"):
+            for name in storage.list_files(folder):
+                target = f"{copy}/{name}"
+                storage.write(target, storage.read(storage.join(folder, name)))
+        yield copy
