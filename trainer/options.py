@@ -11,6 +11,8 @@ from preprocess.runtime.errors import InputError
 
 AUTO, FLOAT32, BFLOAT16 = "auto", "float32", "bfloat16"
 NONE, BALANCED = "none", "balanced"
+TUTORIAL = "tutorial"
+CROSSENTROPY, ORDINAL = "crossentropy", "ordinal"
 MODEL_DIR_VARIABLE = "AIP_MODEL_DIR"  # Vertex AI sets it to the folder for the model
 
 
@@ -28,6 +30,8 @@ class Settings:
             only.
         eval_steps: 0 skips the evaluation; any other number evaluates every image once.
         iterations: the largest number of steps in one call of the training loop; it does not change the result.
+        network: the name of the network, see `trainer.network.networks`.
+        loss: the name of the loss, see `trainer.network.losses`.
         learning_rate: of stochastic gradient descent with momentum.
         dropout: the share of the dense layer's units that are dropped in training.
         seed: of the initial weights, the order of the images and dropout.
@@ -45,6 +49,8 @@ class Settings:
     training_steps: int = 1000
     eval_steps: int = 100
     iterations: int = 50
+    network: str = TUTORIAL
+    loss: str = CROSSENTROPY
     learning_rate: float = 0.001
     dropout: float = 0.4
     seed: int = 0
@@ -79,6 +85,7 @@ def parse(parser: CommandParser, argv: Sequence[str] | None) -> tuple[argparse.N
         training_steps=options.training_steps,
         eval_steps=options.eval_steps,
         iterations=getattr(options, "iterations", Settings.iterations),
+        loss=options.loss,
         learning_rate=options.learning_rate,
         dropout=options.dropout,
         seed=options.seed,
@@ -141,6 +148,11 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     training.add_argument("--batch_size", type=positive, default=Settings.batch_size, help="images in a step")
     training.add_argument("--learning_rate", type=_positive_number, default=Settings.learning_rate,
                           help="of stochastic gradient descent with momentum 0.9")  # fmt: skip
+    training.add_argument(
+        "--loss", choices=(CROSSENTROPY, ORDINAL), default=CROSSENTROPY,
+        help="crossentropy: of the true category; ordinal: of the questions whether the category is above 1, 2 and 3, "
+        "so that a probability far from the true category costs more",
+    )  # fmt: skip
     training.add_argument("--dropout", type=_share, default=Settings.dropout,
                           help="share of the dense layer's units that are dropped in training")  # fmt: skip
     training.add_argument(

@@ -25,8 +25,8 @@ from trainer.model_dir.folder import (  # fmt: skip
 from trainer.model_dir.identity import check_identity
 from trainer.model_dir.step_table import StepTable
 from trainer.model_dir.writing import atomic_replace
+from trainer.network.networks import NETWORKS
 from trainer.network.optimizer import make_optimizer
-from trainer.network.tutorial import build_model
 from trainer.options import Settings
 from trainer.results import metrics, pictures
 from trainer.results.evaluation import predict
@@ -109,15 +109,7 @@ class _Session:
         ):
             self._log.warning(f"{settings.model_dir}: continues with a changed option: {change}")
         with self._devices.strategy.scope():
-            self._model = build_model(
-                settings.size,
-                settings.channels,
-                settings.categories,
-                statistics,
-                settings.dropout,
-                settings.seed,
-                precision,
-            )
+            self._model = NETWORKS[settings.network].build(settings, statistics, precision)
             self._optimizer = make_optimizer(self._model, settings.learning_rate)
             self._checkpoints = Checkpoints(self._model_dir, self._model, self._optimizer)
             step = self._checkpoints.restore(self._log)

@@ -16,7 +16,8 @@ import tensorflow as tf
 from preprocess.runtime.errors import RunFailed
 from trainer.data.batches import training_batches
 from trainer.data.image_set import ImageSet, class_weights
-from trainer.network.tutorial import HIDDEN, LOGITS, keep_mask
+from trainer.network.losses import LOSSES
+from trainer.network.networks import NETWORKS
 from trainer.options import BALANCED, Settings
 from trainer.runtime.devices import Devices
 
@@ -119,16 +120,14 @@ def _make_loop(
     Args:
         weights: the factor of the loss for each category.
     """
-    hidden = keras.Model(model.inputs, model.get_layer(HIDDEN).output)
-    logits_of = model.get_layer(LOGITS)
+    logits_of = NETWORKS[settings.network].training_logits(model, settings)
+    losses_of = LOSSES[settings.loss]
     batch_size, variables = settings.batch_size, model.trainable_variables
 
     def loss_and_gradients(pixels: tf.Tensor, labels: tf.Tensor, positions: tf.Tensor):
-        mask = keep_mask(settings.seed, positions, batch_size, settings.dropout)
         with tf.GradientTape() as tape:
-            units = hidden(tf.cast(pixels, tf.float32), training=True)
-            logits = logits_of(units * tf.cast(mask, units.dtype))
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            logits = logits_of(tf.cast(pixels, tf.float32), positions)
+            losses = losses_of(labels, logits)
             loss = tf.reduce_sum(losses * tf.gather(tf.constant(weights), labels)) / batch_size
         hits = tf.equal(tf.argmax(logits, axis=1), labels)
         return loss, tf.reduce_sum(tf.cast(hits, tf.float32)) / batch_size, tape.gradient(loss, variables)

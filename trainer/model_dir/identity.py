@@ -10,11 +10,11 @@ from trainer.data.image_set import ImageSet, Statistics
 from trainer.model_dir import checkpoint_files as files
 from trainer.model_dir.folder import CHECKPOINT_INDEX, IDENTITY_FILE, ModelDir, read_file
 from trainer.model_dir.writing import atomic_replace
-from trainer.options import Settings
+from trainer.options import CROSSENTROPY, Settings
 
 FORMAT = 1
 _ARCHITECTURE = ("height", "width", "channels", "categories")
-_TRAINING = ("batch_size", "learning_rate", "dropout", "seed", "class_weights", "precision")
+_TRAINING = ("loss", "batch_size", "learning_rate", "dropout", "seed", "class_weights", "precision")
 
 
 def check_identity(
@@ -47,7 +47,7 @@ def check_identity(
     found = _read(path, model_dir)
     if found is not None and found.get("format") == FORMAT:
         _compare(found, identity, model_dir.path)
-        before = found["training"]
+        before = {"loss": CROSSENTROPY} | found["training"]  # earlier versions had no other loss
         changes = [f"{n} {before.get(n)} -> {now}" for n, now in identity["training"].items() if before.get(n) != now]
     elif found is not None or (model_dir.local / CHECKPOINT_INDEX).exists() or files.steps_in(model_dir.local):
         raise InputError(f"{model_dir.path}: contains a checkpoint of another program; choose another --model_dir")

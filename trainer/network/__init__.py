@@ -1,4 +1,4 @@
-"""The network of the tutorial and its optimizer.
+"""The networks, their losses and optimizers, and random numbers for training.
 
 May import: `trainer.data`.
 """

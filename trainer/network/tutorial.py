@@ -5,10 +5,14 @@
   -> conv 5x5x32 -> max-pool 2 -> conv 5x5x64 -> max-pool 2 -> dense 1024 -> dropout -> (N, categories) logits
 """
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
 
 from trainer.data.image_set import Statistics
+from trainer.network.random_rows import DROPOUT, draw_rows
+from trainer.options import Settings
 
 UNITS = 1024
 """Units of the dense layer; also the width of a dropout mask."""
@@ -66,11 +70,28 @@ def build_model(
     return keras.Model(inputs, logits, name="density")
 
 
+def build(settings: Settings, statistics: Statistics, precision: str) -> keras.Model:
+    """Builds the network with the settings of a training, see `build_model`."""
+    return build_model(
+        settings.size, settings.channels, settings.categories, statistics, settings.dropout, settings.seed, precision
+    )
+
+
+def training_logits(model: keras.Model, settings: Settings) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Returns the function that computes the logits in training, with dropout; see `networks.TrainingLogits`."""
+    hidden = keras.Model(model.inputs, model.get_layer(HIDDEN).output)
+    logits_of = model.get_layer(LOGITS)
+
+    def logits(pixels: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
+        mask = keep_mask(settings.seed, positions, settings.batch_size, settings.dropout)
+        units = hidden(pixels, training=True)
+        return logits_of(units * tf.cast(mask, units.dtype))
+
+    return logits
+
+
 def keep_mask(seed: int, positions: tf.Tensor, batch_size: int, dropout: float) -> tf.Tensor:
     """Returns the dropout mask of the dense layer. It depends on the seed, the step and the row in the batch only.
-
-    So it is the same on any number of devices. Keras's dropout layer draws the same mask on every replica and another
-    mask under XLA, and it has state that no checkpoint contains.
 
     Args:
         seed: of the mask.
@@ -81,10 +102,6 @@ def keep_mask(seed: int, positions: tf.Tensor, batch_size: int, dropout: float) 
     Returns:
         (b, UNITS) float32: 0 for a dropped unit, otherwise 1 / (1 - dropout).
     """
-    step, rows = positions[0] // batch_size, positions % batch_size
-    drawn = tf.random.stateless_uniform(
-        (batch_size, UNITS), seed=tf.stack([tf.constant(2 * seed + 1, tf.int64), step]), minval=None, maxval=None,
-        dtype=tf.int32, alg="philox",
-    )  # fmt: skip
-    keep = tf.gather(drawn, rows) >= int(dropout * 2**32) - 2**31
+    drawn = draw_rows(seed, DROPOUT, positions, batch_size, UNITS, tf.int32)
+    keep = drawn >= int(dropout * 2**32) - 2**31
     return tf.cast(keep, tf.float32) / (1.0 - dropout)
