@@ -1,11 +1,13 @@
 """Functions for tests against servers on localhost: run a command, upload a folder, read objects, serve requests."""
 
+import json
 import os
 import subprocess
 import sys
 import threading
 from contextlib import contextmanager
 
+from preprocess.dataset.manifest import LIBRARIES
 from tests.support.environments import ROOT
 
 
@@ -27,11 +29,24 @@ def objects(bucket, prefix):
     return {blob.name.removeprefix(prefix): blob.download_as_bytes() for blob in bucket.list_blobs(prefix=prefix)}
 
 
-def assert_same_dataset(stored, on_disk):
-    """Compares two data sets, {name: bytes}; the versions of the films differ between a bucket and a folder."""
-    versions = ".film_versions.json"
-    assert (versions in stored) == (versions in on_disk)
-    assert {**stored, versions: b""} == {**on_disk, versions: b""}
+def assert_same_dataset(one, other, from_template=False):
+    """Compares two data sets, {name: bytes}, that were made in different places or environments.
+
+    The versions of the films differ between a bucket and a folder, and the manifest names the installed decoders.
+
+    Args:
+        from_template: whether a job from a template made `one`; it does not know the versions of the films.
+    """
+    assert (".film_versions.json" in one) != from_template
+    assert _comparable(one) == _comparable(other)
+
+
+def _comparable(files):
+    files = dict(files)
+    files.pop(".film_versions.json", None)
+    manifest = json.loads(files["manifest.json"])
+    manifest["versions"] = {name: manifest["versions"].get(name) for name in LIBRARIES}
+    return {**files, "manifest.json": manifest}
 
 
 @contextmanager

@@ -88,7 +88,7 @@ def write_dicom(path, samples, syntax=ExplicitVRLittleEndian, **header):
     for name, value in header.items():
         setattr(dataset, name, value)
     if syntax == RLELossless:
-        dataset.compress(RLELossless)
+        dataset.compress(RLELossless, encoding_plugin="pydicom")  # GDCM's encoder can end the process
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     dataset.save_as(path, enforce_file_format=True)

@@ -16,6 +16,7 @@ from preprocess.contract import schema
 
 DRAWS = 10_000  # samples of the bootstrap
 INTERVAL = (2.5, 97.5)  # percentiles
+_PIECE = 4_000_000  # numbers of draws and clusters in memory at a time: 32 MB
 
 
 @dataclass(frozen=True)
@@ -144,10 +145,17 @@ def _bootstrap(
     number = clusters.max() + 1
     cells = np.zeros((number, categories * categories))
     np.add.at(cells, (clusters, labels * categories + predicted), 1)
-    weights = np.random.default_rng(seed).multinomial(number, np.full(number, 1 / number), size=DRAWS)
-    confusions = (weights @ cells).reshape(DRAWS, categories, categories)
+    rng, share = np.random.default_rng(seed), np.full(number, 1 / number)
+    sizes = _pieces(DRAWS, max(1, _PIECE // number))
+    confusions = np.concatenate([rng.multinomial(number, share, size=size) @ cells for size in sizes])
+    confusions = confusions.reshape(DRAWS, categories, categories)
     accuracies = np.trace(confusions, axis1=1, axis2=2) / confusions.sum(axis=(1, 2))
     return accuracies, quadratic_kappa(confusions)
+
+
+def _pieces(total: int, largest: int) -> list[int]:
+    """Divides a total into pieces of at most `largest`."""
+    return [min(largest, total - start) for start in range(0, total, largest)]
 
 
 def _clusters(names: Sequence[str]) -> tuple[np.ndarray, str]:

@@ -89,3 +89,14 @@ def test_undefined_scores_are_none():
     assert (scores.kappa.value, scores.kappa.low, scores.auc) == (None, None, None)
     assert (scores.accuracy.value, scores.accuracy.low, scores.accuracy.high) == (1, 1, 1)
     assert "quadratic weighted kappa    undefined\n" in metrics.format_metrics(scores)
+
+
+@pytest.mark.parametrize("piece", [1, 700, 10**9])
+def test_the_intervals_do_not_depend_on_the_pieces_of_the_bootstrap(piece, monkeypatch):
+    rng = np.random.default_rng(3)
+    labels, logits = rng.integers(0, 4, 60), rng.normal(size=(60, 4))
+    names = [f"1_Mass-Test_P_{n // 3:05d}_LEFT_CC" for n in range(60)]
+    monkeypatch.setattr(metrics, "DRAWS", 300)
+    expected = metrics.compute_metrics(labels, logits, logits, names)
+    monkeypatch.setattr(metrics, "_PIECE", piece)
+    assert metrics.compute_metrics(labels, logits, logits, names) == expected
