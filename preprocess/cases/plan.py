@@ -4,6 +4,7 @@ The plan depends on the case descriptions, the file listing and the options, but
 """
 
 import collections
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -138,7 +139,7 @@ def make_plan(mammograms: Iterable[Mammogram], index: FilmIndex, selection: Sele
             is left to prepare.
     """
     mammograms = list(mammograms)
-    located = [(mammogram, index.locate(mammogram)) for mammogram in mammograms]
+    located = _reject_shared_files([(mammogram, index.locate(mammogram)) for mammogram in mammograms])
     overlap = _patients_in_both_splits(mammograms)
     if overlap and selection.patient_overlap == ERROR:
         raise InputError(
@@ -184,6 +185,22 @@ def make_plan(mammograms: Iterable[Mammogram], index: FilmIndex, selection: Sele
         ),
         explanation=tuple(explain_missing(missing, mammograms, index.listing)) if missing else (),
     )
+
+
+def _reject_shared_files(located: list[tuple[Mammogram, Location]]) -> list[tuple[Mammogram, Location]]:
+    """Sets the fault of mammograms that share a file, because its path contains the identities of several."""
+    ids_of: dict[str, set[str]] = collections.defaultdict(set)
+    for mammogram, location in located:
+        for file in location.files:
+            ids_of[file.path].add(mammogram.mammogram_id)
+    checked = []
+    for mammogram, location in located:
+        shared = next((file.path for file in location.files if len(ids_of[file.path]) > 1), None)
+        if shared and not location.fault:
+            names = ", ".join(sorted(ids_of[shared])[:4])
+            location = dataclasses.replace(location, fault=f"the path {shared} identifies several mammograms: {names}")
+        checked.append((mammogram, location))
+    return checked
 
 
 def _film(mammogram: Mammogram, location: Location) -> Film:

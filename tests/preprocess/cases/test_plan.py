@@ -117,6 +117,15 @@ def test_the_fingerprint_depends_on_the_file_sizes():
     assert small.fingerprint({}) != large.fingerprint({})
 
 
+def test_a_path_with_the_identities_of_two_mammograms_is_not_used():
+    one, other = TRAIN[0], TEST[0]
+    shared = f"{one.uids[1]}/{other.uids[1]}.dcm"
+    plan = make_plan([one, other, TRAIN[1]], index_of({shared: 1, TRAIN[1].image_path: 1}), Selection())
+    assert [film.mammogram_id for film in plan.films] == [TRAIN[1].mammogram_id]
+    names = ", ".join(sorted((one.mammogram_id, other.mammogram_id)))
+    assert {o.reason for o in plan.omissions} == {f"the path {shared} identifies several mammograms: {names}"}
+
+
 def test_no_file_is_an_error():
     with pytest.raises(InputError, match="not one of the 5 mammograms that the case descriptions name has a file"):
         plan_of(TRAIN + TEST, missing={m.mammogram_id for m in TRAIN + TEST})
