@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import itertools
 import logging
 from collections.abc import Sequence
 
@@ -14,9 +13,9 @@ from pipelines.beam.run_job import beam_errors, run_job
 from pipelines.preparation import options as command_line
 from pipelines.preparation.dry_run import dry_run
 from pipelines.preparation.earlier import look_for_dataset
-from pipelines.preparation.inputs import IDC_ROOT, list_films, read_descriptions
+from pipelines.preparation.inputs import IDC_ROOT, list_films, read_case_descriptions
 from pipelines.preparation.summary import Outcome, explain_refusal, format_outcome, refusal_lines
-from preprocess.cases.descriptions import catalogue_mammograms, group_by_mammogram
+from preprocess.cases.descriptions import catalogue_mammograms
 from preprocess.cases.diagnosis import name_links_out
 from preprocess.cases.locate import FileIndex, FilmIndex, IdcIndex
 from preprocess.cases.plan import Plan, make_plan
@@ -80,16 +79,15 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
 
 def _plan(options: argparse.Namespace, log: Log) -> Plan:
     if options.train_csv:
-        train = read_descriptions(options.train_csv, schema.TRAIN)
-        test = read_descriptions(options.test_csv, schema.TEST)
-        mammograms = group_by_mammogram(itertools.chain(train, test))
+        mammograms = read_case_descriptions(options.train_csv, options.test_csv)
     else:
         mammograms = catalogue_mammograms()
     index: FilmIndex
     index = IdcIndex() if options.input == IDC_ROOT else FileIndex(list_films(options.input, options.output))
     plan = make_plan(mammograms, index, command_line.parameters_of(options).selection)
-    for line in name_links_out(index.listing):
-        log.info(line)
+    if not plan.explanation:  # it names them, too
+        for line in name_links_out(index.listing):
+            log.info(line)
     return plan
 
 

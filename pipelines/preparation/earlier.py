@@ -1,6 +1,7 @@
 """Compares the data set that the output contains with the one that a run would make."""
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -67,8 +68,8 @@ def look_for_dataset(plan: Plan, recipe: Recipe, force: bool) -> EarlierDataset:
     if manifest["fingerprint"] != recipe.fingerprint:
         if not force:
             raise InputError(
-                f"{root}: contains a data set made from other input or with other options; "
-                f"choose another --output, or --force to replace it"
+                f"{root}: contains a data set made from other input or with other options "
+                f"({_difference(manifest, recipe)}); choose another --output, or --force to replace it"
             )
         return EarlierDataset(manifest=manifest, versions=versions)
     if force and not completed:
@@ -77,6 +78,13 @@ def look_for_dataset(plan: Plan, recipe: Recipe, force: bool) -> EarlierDataset:
         return EarlierDataset(
             message=f"{root} has no readable {schema.VERSIONS_FILE}, so it is not known whether films have changed "
             f"since this data set was made: all are prepared again"
+        )
+    present = storage.list_files(root)
+    if missing := [file for file in manifest["files"] if file not in present]:
+        return EarlierDataset(
+            message=f"{len(missing):,} files of the data set are missing, such as {missing[0]}: it is made again",
+            manifest=manifest,
+            versions=versions,
         )
     changed = [film.mammogram_id for film in changed_films(plan.films, versions)]
     if changed:
@@ -89,3 +97,14 @@ def look_for_dataset(plan: Plan, recipe: Recipe, force: bool) -> EarlierDataset:
         )
     storage.delete_folder(recipe.staging_root)  # a run was killed while it deleted this folder
     return EarlierDataset(is_current=True)
+
+
+def _difference(manifest: Mapping, recipe: Recipe) -> str:
+    """Returns how a data set differs from the one that a run would make."""
+    wanted = json.loads(json.dumps(dataclasses.asdict(recipe.parameters)))
+    changed = [f"--{name}" for name, value in wanted.items() if manifest["parameters"].get(name) != value]
+    if changed:
+        return f"{', '.join(changed)}"
+    if manifest["format"] != schema.FORMAT:
+        return f"format {manifest['format']} of an earlier version"
+    return "other mammograms, or films were added, removed or renamed to other mammograms"

@@ -1,8 +1,11 @@
 """Reads the case descriptions and lists the films, before the job starts."""
 
+import os
 from collections.abc import Iterator, Sequence
 
 from preprocess.cases.description_file import DescriptionRow, decode, read_rows
+from preprocess.cases.descriptions import Mammogram, check_splits, group_by_mammogram
+from preprocess.contract import schema
 from preprocess.files import storage
 from preprocess.files.listing import Listing
 from preprocess.runtime.errors import InputError
@@ -11,6 +14,24 @@ IDC = "idc"
 """Value of `--input`: the films are read from the bucket of the Imaging Data Commons."""
 
 IDC_ROOT = "gs://idc-open-data"
+
+
+def read_case_descriptions(train: Sequence[str], test: Sequence[str]) -> list[Mammogram]:
+    """Reads the case descriptions of both splits and groups their rows by mammogram.
+
+    Raises:
+        InputError: see `read_descriptions`; a file is given for both splits, or the splits are exchanged.
+    """
+    rows = [*read_descriptions(train, schema.TRAIN), *read_descriptions(test, schema.TEST)]
+    in_both = {path for pattern in train for path in _files_of(pattern)}
+    in_both &= {path for pattern in test for path in _files_of(pattern)}
+    if in_both:
+        raise InputError(
+            f"{min(in_both)}: is given for both --train_csv and --test_csv; give each case description for one of them"
+        )
+    mammograms = group_by_mammogram(rows)
+    check_splits(mammograms)
+    return mammograms
 
 
 def read_descriptions(patterns: Sequence[str], split: str) -> Iterator[DescriptionRow]:
@@ -37,9 +58,15 @@ def list_films(input_root: str, output_root: str) -> Listing:
         listing = storage.survey(input_root)
     except OSError as error:
         raise InputError(f"{input_root}: cannot be listed ({error})") from error
+    if storage.is_local(input_root) and os.path.isfile(input_root):
+        raise InputError(f"{input_root}: a file; give the folder that contains the films")
     if not listing.files and not listing.links_out:
         raise InputError(f"{input_root}: no such folder, or no file in it; give the folder that contains the films")
-    own = f"{output_root}/"
+    own = f"{output_root}/" if storage.absolute(output_root) != storage.absolute(input_root) else ""
+    if not own:
+        raise InputError(f"{output_root}: --output is the same folder as --input; choose another --output")
+    if f"{input_root}/".startswith(own):
+        return listing  # the films are below the output, beside the files of the data set
     files = {path: file for path, file in listing.files.items() if not storage.join(input_root, path).startswith(own)}
     return Listing(files, listing.links_out)
 

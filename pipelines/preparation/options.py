@@ -1,6 +1,7 @@
 """The command line of the preprocessing job: its own options and those of Beam."""
 
 import argparse
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -43,7 +44,8 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, PipelineOptio
     check_beam_options(rest)
     if bool(options.train_csv) != bool(options.test_csv):
         raise InputError("--train_csv and --test_csv belong together: give both, or neither for the packaged catalogue")
-    options.input = IDC_ROOT if options.input == IDC else storage.absolute(options.input)
+    is_idc = options.input.lower() == IDC and not (options.input != IDC and os.path.exists(options.input))
+    options.input = IDC_ROOT if is_idc else storage.absolute(options.input)
     options.output = storage.absolute(options.output)
     given = {word.split("=")[0] for word in rest}
     beam_options = runners.apply_defaults(PipelineOptions(rest), given, options.input, options.output)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from preprocess.cases.identity import split_path
 from preprocess.runtime.errors import InputError
 
 COLUMNS = ("patient id", "breast density", "left or right breast", "image view", "image file path")
@@ -24,12 +25,15 @@ TYPE_COLUMN = "abnormality type"
 """An optional column, "calcification" or "mass"."""
 
 MAX_SHOWN = 200  # characters of a cell in a message; a path of the data set has about 160
-DELIMITERS = (",", ";", "\t")
+DELIMITERS = (",", ";", "\t", "|")
+CROP_COLUMNS = ("cropped image file path", "roi mask file path")
+"""Optional columns, whose series are not those of full mammograms."""
 
 _SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # Excel writes it, and reads it as an instruction
 _REPEATED = re.compile(r"\.\d+$")  # pandas appends it to the name of a column that appears twice
 _WHOLE = re.compile(r"(\d+)[.,]0+", re.ASCII)
-_EMPTY = ("", "nan", "NaN")
+_EMPTY = ("", "nan", "none", "na", "n/a", "null")
+_BLANK_LINES = re.compile(r"(?:[ ,;\t]*\r?\n)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class DescriptionRow:
         split: "train" or "test".
         collection: "Calc" or "Mass"; empty if the row does not contain it.
         where: file name and line, for messages.
+        crop_paths: paths of the crop and the ROI mask of the abnormality.
         fault: a message if the row contradicts itself; otherwise empty.
     """
 
@@ -51,6 +56,7 @@ class DescriptionRow:
     image_path: str
     collection: str = ""
     where: str = ""
+    crop_paths: tuple[str, ...] = ()
     fault: str = ""
 
 
@@ -61,6 +67,10 @@ def decode(data: bytes, origin: str) -> str:
         InputError: it is neither.
     """
     utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if data.startswith(b"PK\x03\x04"):
+        raise InputError(f"{origin}: an Excel workbook or another ZIP archive; save the table as CSV")
+    if not utf16 and 3 * data[:1000].count(0) > len(data[:1000]):
+        raise InputError(f"{origin}: contains NUL bytes, as UTF-16 without a byte order mark has; save it as UTF-8")
     try:
         return data.decode("utf-16" if utf16 else "utf-8-sig")
     except UnicodeDecodeError as error:
@@ -80,19 +90,23 @@ def read_rows(text: str, origin: str, split: str) -> Iterator[DescriptionRow]:
     """
     name = origin.rpartition("/")[2]
     separator = _SEPARATOR_LINE.match(text)
-    if separator:
-        text = text[separator.end() :]
+    blank = _BLANK_LINES.match(text, separator.end() if separator else 0)
+    start = blank.end() if blank else 0
+    skipped, text = text.count("\n", 0, start), text[start:]
     try:
         delimiter, header = _header(text, separator[1] if separator else "", origin)
-        columns = {column: [i for i, name in enumerate(header) if name == column] for column in (*COLUMNS, TYPE_COLUMN)}
+        columns = {
+            column: [i for i, name in enumerate(header) if name == column]
+            for column in (*COLUMNS, TYPE_COLUMN, *CROP_COLUMNS)
+        }
         reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
         next(reader)
         count, line = 0, reader.line_num
         for cells in reader:
             line, first = reader.line_num, line + 1
-            if any(cell.strip() for cell in cells):
+            if any(cell.strip() for cell in cells) and _normalized(cells) != header:  # files may have been joined
                 count += 1
-                yield _row(cells, columns, split, f"{name}, line {first + (1 if separator else 0)}")
+                yield _row(cells, columns, split, f"{name}, line {first + skipped}")
     except csv.Error as error:
         raise _unreadable(origin, error) from error
     if count == 0:
@@ -114,7 +128,7 @@ def _header(text: str, separator: str, origin: str) -> tuple[str, list[str]]:
         except csv.Error as error:  # e.g. quoted names with another delimiter between them
             errors.append(error)
             continue
-        headers[delimiter] = [_REPEATED.sub("", " ".join(name.lower().replace("_", " ").split())) for name in first]
+        headers[delimiter] = _normalized(first)
     if not headers:
         raise errors[0]
     delimiter, header = max(headers.items(), key=lambda item: len(set(COLUMNS).intersection(item[1])))
@@ -127,12 +141,19 @@ def _header(text: str, separator: str, origin: str) -> tuple[str, list[str]]:
     return delimiter, header
 
 
+def _normalized(names: Sequence[str]) -> list[str]:
+    """Returns column names in lower case, with single spaces instead of underscores and dots."""
+    return [" ".join(re.sub(r"[_.]", " ", _REPEATED.sub("", name.lower())).split()) for name in names]
+
+
 def _row(cells: Sequence[str], columns: dict[str, list[int]], split: str, where: str) -> DescriptionRow:
     values, fault = {}, ""
     for column, places in columns.items():
-        found = [cell for i in places if (cell := cells[i].strip() if i < len(cells) else "") not in _EMPTY]
+        found = [cell for i in places if (cell := cells[i].strip() if i < len(cells) else "").lower() not in _EMPTY]
         if column == COLUMNS[1]:
             found = [whole[1] if (whole := _WHOLE.fullmatch(cell)) else cell for cell in found]
+        if column == COLUMNS[4]:
+            found = list({split_path(cell).series_digits or cell: cell for cell in reversed(found)}.values())
         distinct = list(dict.fromkeys(found))
         values[column] = distinct[0] if distinct else ""
         if len(distinct) > 1:
@@ -142,7 +163,8 @@ def _row(cells: Sequence[str], columns: dict[str, list[int]], split: str, where:
             )
     patient, density, side, view, path = (values[column] for column in COLUMNS)
     collection = {"calcification": "Calc", "mass": "Mass"}.get(values[TYPE_COLUMN].lower(), "")
-    return DescriptionRow(split, patient, density, side.upper(), view.upper(), path, collection, where, fault)
+    crops = tuple(values[column] for column in CROP_COLUMNS if values[column])
+    return DescriptionRow(split, patient, density, side.upper(), view.upper(), path, collection, where, crops, fault)
 
 
 def _unreadable(origin: str, error: Exception) -> InputError:

@@ -15,6 +15,7 @@ from preprocess.cases import catalogue
 from preprocess.cases.description_file import DescriptionRow, shown
 from preprocess.cases.identity import PathParts, parse_mammogram_id, split_path
 from preprocess.contract import schema
+from preprocess.runtime.errors import InputError
 
 _PATH_FORMAT = "<mammogram ID>/<StudyUID>/<SeriesUID>/000000.dcm"
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -78,12 +79,30 @@ def group_by_mammogram(rows: Iterable[DescriptionRow]) -> list[Mammogram]:
         rows_of[_mammogram_id(row)].append(row)
     mammograms = []
     for mammogram_id, group in rows_of.items():
-        group.sort(key=lambda row: row.where)
+        group.sort(key=lambda row: (not split_path(row.image_path).study_and_series[1], row.where))
         fault = _disagreement(group) or _fault(mammogram_id, group[0])
         for split in sorted({row.split for row in group}):
             r = next(row for row in group if row.split == split)
             mammograms.append(Mammogram(mammogram_id, split, r.patient, r.side, r.view, r.density, r.image_path, fault))
     return sorted(_reject_shared_series(mammograms), key=lambda mammogram: (mammogram.split, mammogram.mammogram_id))
+
+
+def check_splits(mammograms: Sequence[Mammogram]) -> None:
+    """Checks that the case descriptions are not given for the other split.
+
+    Raises:
+        InputError: all training mammograms are named as test mammograms of CBIS-DDSM, and all test ones as training.
+    """
+    other = {schema.TRAIN: "Test", schema.TEST: "Training"}
+    names = [(m.split, parse_mammogram_id(m.mammogram_id)) for m in mammograms]
+    if {split for split, _ in names} == set(other) and all(
+        found and found[1] == other[split] for split, found in names
+    ):
+        example = next(m.mammogram_id for m in mammograms if m.split == schema.TRAIN)
+        raise InputError(
+            f"--train_csv names only mammograms of the test set, such as {example}, and --test_csv only those of the "
+            f"training set; exchange the two"
+        )
 
 
 def _mammogram_id(row: DescriptionRow) -> str:
@@ -119,8 +138,7 @@ def _disagreement(rows: Sequence[DescriptionRow]) -> str:
 
 
 def _series_or_path(row: DescriptionRow) -> str:
-    path = split_path(row.image_path)
-    return path.study_and_series[1][-5:] or path.full_series_digits or row.image_path
+    return split_path(row.image_path).series_digits or row.image_path
 
 
 def _fault(mammogram_id: str, row: DescriptionRow) -> str:
@@ -130,6 +148,7 @@ def _fault(mammogram_id: str, row: DescriptionRow) -> str:
         or path_fault(row.image_path)
         or name_fault("mammogram ID", mammogram_id)
         or name_fault("patient id", row.patient)
+        or _crop_fault(row)
         or _contradiction(mammogram_id, row)
         or _value_fault(row)
     )
@@ -149,6 +168,14 @@ def path_fault(path: str) -> str:
         return (
             f"image file path {shown(path)} contains no SeriesInstanceUID and no mammogram ID; expected {_PATH_FORMAT}"
         )
+    return ""
+
+
+def _crop_fault(row: DescriptionRow) -> str:
+    """Returns a message if the series of the `image file path` is that of the row's crop or ROI mask."""
+    series = split_path(row.image_path).study_and_series[1]
+    if series and series in {split_path(path).study_and_series[1] for path in row.crop_paths}:
+        return f"image file path {shown(row.image_path)} contains the SeriesInstanceUID of the crop or ROI mask"
     return ""
 
 

@@ -16,7 +16,7 @@ from preprocess.files.listing import Listing
 
 EXAMPLES = 3
 
-_WHERE = re.compile(r"^[^:]*, line \d+: ")
+_WHERE = re.compile(r"(^|: )[^:]*, line \d+: ")
 _VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|\d+(?:[.,]\d+)*|\b\w+-\w+_P_\w+")
 _SAMPLE_FILE = "SYNTHETIC.txt"
 
@@ -70,7 +70,8 @@ def explain_missing(missing: Sequence[Mammogram], named: Sequence[Mammogram], li
     sound = next((mammogram for mammogram in missing if not mammogram.fault), None)
     if sound:
         names = [name for name in (sound.uids[1], sound.mammogram_id) if name]
-        lines.append(f"expected for {sound.mammogram_id}: a path that contains {' or '.join(names)}; see docs/data.md")
+        expected = " or a file named ".join(names)
+        lines.append(f"expected for {sound.mammogram_id}: a folder or file named {expected}; see docs/data.md")
     return lines
 
 
@@ -88,7 +89,8 @@ def explain_omissions(omissions: Iterable[Omission]) -> list[str]:
     """Returns the reasons of omissions, the most frequent first, each with its count and an example."""
     groups: dict[tuple[str, str], list[str]] = collections.defaultdict(list)
     for omission in sorted(omissions):
-        groups[omission.kind, omission.stage].append(f"{omission.mammogram_id}: {omission.reason}")
+        source = f" ({omission.source})" if omission.stage in ("header", "canvas", "pixels") else ""
+        groups[omission.kind, omission.stage].append(f"{omission.mammogram_id}{source}: {omission.reason}")
     lines = []
     for (kind, stage), texts in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
         lines.append(f"{kind} ({stage}): {len(texts):,}")
@@ -100,7 +102,7 @@ def _grouped(texts: Sequence[str]) -> list[str]:
     """Groups texts that differ in names and numbers only; returns a line for each of the largest groups."""
     groups: dict[str, list[str]] = collections.defaultdict(list)
     for text in texts:
-        groups[_VARIABLE.sub("…", _WHERE.sub("", text))].append(text)
+        groups[_VARIABLE.sub("…", _WHERE.sub(r"\1", text))].append(text)
     ordered = sorted(groups.values(), key=lambda group: (-len(group), group[0]))
     lines = [f"  {len(group):,} x, for example {group[0]}" for group in ordered[: 2 * EXAMPLES]]
     return [*lines, f"  and {len(ordered) - len(lines):,} other reasons"] if len(ordered) > len(lines) else lines
@@ -122,6 +124,8 @@ def _why_not(parts: PathParts, described: set[tuple[str, ...]]) -> tuple[str, st
     unknown = [name for name in parts.mammogram_ids if ("file name", name.lower()) not in described]
     if unknown:
         return _OTHER_CASE, f"it is {unknown[0]}, which the case descriptions do not name"
+    if parts.is_in_mask_folder:
+        return _CROP, "its folder is named like one of masks or crops"
     if parts.mammogram_ids:
         return _UNKNOWN, "its path contains a mammogram ID, but not the UID of the series of the full mammogram"
     if parts.uids:

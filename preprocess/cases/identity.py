@@ -18,8 +18,14 @@ from dataclasses import dataclass
 
 _EXTENSION = re.compile(r"\.([A-Za-z][A-Za-z0-9]{0,9})$", re.ASCII)
 _UID = re.compile(r"(?:[A-Za-z]+_)?(\d+(?:\.\d+){2,})", re.ASCII)
+_UID_INSIDE = re.compile(r"(?<!\d)(?<!\d\.)\d+(?:\.\d+){6,}", re.ASCII)  # long enough not to be a number or a version
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
-_FULL_SERIES = re.compile(r"\d+(?:\.\d+)?-(?!cropped|ROI mask)(?:.*-)?(\d{5})", re.IGNORECASE | re.ASCII)
+_FULL_SERIES = re.compile(r"(?:\d+(?:\.\d+)?|NA)-(?!cropped|ROI mask)(?:.*-)?(\d{5})", re.IGNORECASE | re.ASCII)
+_COPY = re.compile(r"(?:_FULL)?(?: ?\(\d+\)| - Copy)?$", re.IGNORECASE)  # what DDSM, browsers and Windows append
+_IMAGE_EXTENSION = re.compile(r"\.(?:dcm|dicom|png|tiff?|jpe?g)$", re.IGNORECASE)
+_MASKS = re.compile(
+    r"(?:.*[^a-z])?(?:masks?|rois?|crops?|cropped|segmentations?|annotations?|overlays?)(?:[^a-z].*)?", re.IGNORECASE
+)
 _MAMMOGRAM_ID = re.compile(r"(Calc|Mass)-(Training|Test)_(P_\d+)_(LEFT|RIGHT)_(CC|MLO)", re.IGNORECASE | re.ASCII)
 _ABNORMALITY = re.compile(
     rf"{_MAMMOGRAM_ID.pattern}_\d+|\d+(?:\.\d+)?-(?:cropped|ROI mask) images.*", re.IGNORECASE | re.ASCII
@@ -34,7 +40,7 @@ class PathParts:
     Attributes:
         folders: the names of the folders, from the root.
         name: the file name.
-        stem: the file name without its extension.
+        stem: the file name without its extensions, and without what is appended to the names of copies.
         extension: of the file name, in lower case, without the dot; empty if there is none.
     """
 
@@ -51,7 +57,7 @@ class PathParts:
     @property
     def uids(self) -> tuple[str, ...]:
         """All UIDs: of studies, series and instances."""
-        return tuple(match[1] for name in self.names if (match := _UID.fullmatch(name)))
+        return tuple(uid for name in self.names for uid in _uids_in(name))
 
     @property
     def study_and_series(self) -> tuple[str, str]:
@@ -61,7 +67,7 @@ class PathParts:
         folder. The name of a file is the UID of its series only if no folder has a UID; otherwise of the instance.
         """
         folders = self.folders if self.extension else self.names
-        found = [match[1] for name in folders if (match := _UID.fullmatch(name))] or list(self.uids)
+        found = [uid for name in folders for uid in _uids_in(name)] or list(self.uids)
         return found[-2] if len(found) > 1 else "", found[-1] if found else ""
 
     @property
@@ -74,6 +80,16 @@ class PathParts:
     def is_of_abnormality(self) -> bool:
         """Whether a name is that of crops or ROI masks: `<mammogram ID>_1`, or NBIA's folder of such a series."""
         return any(_ABNORMALITY.fullmatch(name) for name in (*self.folders, self.converted[1]))
+
+    @property
+    def is_in_mask_folder(self) -> bool:
+        """Whether a folder is named like one of masks, crops or annotations."""
+        return any(_MASKS.fullmatch(name) for name in self.folders)
+
+    @property
+    def series_digits(self) -> str:
+        """The last five digits of the SeriesInstanceUID, from it or from NBIA's folder; empty if there are none."""
+        return self.study_and_series[1][-5:] or self.full_series_digits
 
     @property
     def full_series_digits(self) -> str:
@@ -98,7 +114,13 @@ def split_path(path: str) -> PathParts:
     *folders, name = [part for part in re.split(r"[/\\]", path) if part not in ("", ".")] or [""]
     match = _EXTENSION.search(name)
     stem, extension = (name[: match.start()], match[1].lower()) if match else (name, "")
-    return PathParts(tuple(folders), name, stem, extension)
+    return PathParts(tuple(folders), name, _COPY.sub("", _IMAGE_EXTENSION.sub("", stem)), extension)
+
+
+def _uids_in(name: str) -> list[str]:
+    """Returns the UIDs in a name: the whole name, after a prefix, or long ones between other characters."""
+    match = _UID.fullmatch(name)
+    return [match[1]] if match else _UID_INSIDE.findall(name)
 
 
 def parse_mammogram_id(mammogram_id: str) -> tuple[str, ...] | None:

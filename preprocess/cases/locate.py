@@ -26,11 +26,15 @@ DICOM, IMAGE, LOSSY = range(3)
 """The kinds of copies, in the order of preference: the DICOM file, a lossless image made from it, a JPEG."""
 
 _OWN_FOLDERS = frozenset((*schema.IMAGE_FOLDERS.values(), schema.STAGING_FOLDER))
-_LOSSY_EXTENSIONS = ("jpg", "jpeg")
+_LOSSY_EXTENSIONS = ("jfif", "jpe", "jpeg", "jpg")
 _IMAGE_EXTENSIONS = ("png", "tif", "tiff")
 _OTHER_EXTENSIONS = (
-    "aria2", "crdownload", "csv", "db", "htm", "html", "ini", "json", "lnk", "log", "md", "md5", "part", "pdf",
-    "sha256", "tmp", "tsv", "txt", "xlsx", "xml", "yaml",
+    "aria2", "crdownload", "csv", "db", "dvc", "htm", "html", "icloud", "ini", "json", "lnk", "log", "md", "md5",
+    "part", "pdf", "sha256", "tmp", "tsv", "txt", "url", "xls", "xlsx", "xml", "yaml",
+)  # fmt: skip
+_OTHER_NAMES = ("dicomdir", "license", "readme")
+_SYSTEM_FOLDERS = (
+    "@eadir", "$recycle.bin", "system volume information", ".git", ".ipynb_checkpoints", ".trash", ".trashes",
 )  # fmt: skip
 _ARCHIVE_EXTENSIONS = ("7z", "gz", "rar", "tar", "tgz", "zip")
 
@@ -90,21 +94,26 @@ class FileIndex:
     def __init__(self, listing: Listing):
         """Builds the index."""
         self.listing = listing
-        self._index: dict[Key, list[FilmFile]] = collections.defaultdict(list)
-        for path, file in listing.files.items():
+        self._index: dict[Key, list[str]] = collections.defaultdict(list)
+        for path in listing.files:
             parts = split_path(path)
             if not reason_to_ignore(parts):
-                real = file.target or path
-                film = FilmFile(_kind(split_path(real)), real, file.bytes, file.version)
                 for key in keys_in(parts):
-                    self._index[key].append(film)
+                    self._index[key].append(path)
 
     def locate(self, mammogram: Mammogram) -> Location:
         """Returns the files of a mammogram."""
-        files = sorted({file for key in keys_of(mammogram) for file in self._index.get(key, ())})
-        if not files:
+        named = {path for key in keys_of(mammogram) for path in self._index.get(key, ())}
+        if not named:
             return Location(fault="no file of this mammogram below the input root, in any known layout")
-        return Location(tuple(files), _unprintable(files) or _density_conflict(files, mammogram))
+        by_path: dict[str, FilmFile] = {}  # a file and links to it are one file, of the kind that is less preferred
+        for path in named:
+            file = self.listing.files[path]
+            film = FilmFile(_kind(split_path(path)), file.target or path, file.bytes, file.version)
+            by_path[film.path] = max(film, by_path.get(film.path, film))
+        files = sorted(by_path.values())
+        preferred = [path for path in sorted(named) if _kind(split_path(path)) == files[0].kind]
+        return Location(tuple(files), _unprintable(files) or _density_conflict(preferred, mammogram))
 
 
 def keys_of(mammogram: Mammogram) -> Iterator[Key]:
@@ -125,6 +134,8 @@ def keys_in(parts: PathParts) -> set[Key]:
     keys |= {("IDC folder", uuid) for uuid in parts.uuids}
     if parts.full_series_digits:
         keys |= {("folders", folder.lower(), parts.full_series_digits) for folder in parts.folders}
+    if parts.is_of_abnormality or parts.is_in_mask_folder:
+        return keys  # a crop or a mask may be named like its mammogram
     return keys | {("file name", parts.converted[1].lower())}
 
 
@@ -136,8 +147,10 @@ def reason_to_ignore(parts: PathParts) -> str:
         return "it is an image of a data set that this job has made"
     if parts.extension in _ARCHIVE_EXTENSIONS or parts.name.lower().endswith(".7z"):
         return "it is an archive, and archives are not unpacked"
-    if parts.extension in _OTHER_EXTENSIONS or parts.name.startswith("."):
+    if parts.extension in _OTHER_EXTENSIONS or parts.name.startswith(".") or parts.name.lower() in _OTHER_NAMES:
         return "its name is not that of an image"
+    if any(folder.lower() in _SYSTEM_FOLDERS for folder in parts.folders):
+        return "it is in a folder of the operating system or of a program"
     return ""
 
 
@@ -154,10 +167,10 @@ def _unprintable(files: list[FilmFile]) -> str:
     return "" if path.isprintable() else f"its path {path!a} is not printable text; rename it"
 
 
-def _density_conflict(files: list[FilmFile], mammogram: Mammogram) -> str:
+def _density_conflict(paths: list[str], mammogram: Mammogram) -> str:
     """Returns a message if the name of a preferred file contains another density than the case description."""
-    for file in files:
-        density = split_path(file.path).converted[0] if file.kind == files[0].kind else ""
+    for path in paths:
+        density = split_path(path).converted[0]
         if density not in ("", mammogram.density):
             return f"the file name contains density {density}, the case description contains {mammogram.density!r}"
     return ""

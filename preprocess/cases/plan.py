@@ -119,12 +119,12 @@ class Plan:
     def fingerprint(self, parameters: Mapping[str, object]) -> str:
         """Returns the SHA-256 of this plan and the parameters.
 
-        It covers the mammograms and the sizes of their files. It does not cover the paths, versions and contents of the
-        files, and the words of the reasons.
+        It covers the mammograms. It does not cover their files, whose versions are compared, and the words of the
+        reasons.
         """
         content = {
             "format": schema.FORMAT,
-            "films": [(f.mammogram_id, f.split, f.density, f.patient, f.side, f.view, f.bytes) for f in self.films],
+            "films": [(f.mammogram_id, f.split, f.density, f.patient, f.side, f.view) for f in self.films],
             "omissions": [(o.mammogram_id, o.split, o.kind, o.stage) for o in self.omissions],
             "parameters": parameters,
         }
@@ -147,7 +147,7 @@ def make_plan(mammograms: Iterable[Mammogram], index: FilmIndex, selection: Sele
             f"({', '.join(overlap[:5])}{' …' if len(overlap) > 5 else ''}); "
             f"use --patient_overlap drop to leave them out of the training set"
         )
-    overlapping = frozenset(overlap)
+    overlapping = frozenset(patient.casefold() for patient in overlap)
     matched = sum(bool(location.files) for _, location in located)
     if matched == 0:
         raise InputError(
@@ -216,7 +216,11 @@ def _cause_of_omission(
         return schema.REJECTED, "csv", mammogram.fault
     if mammogram.split == schema.TRAIN and mammogram.mammogram_id in both:
         return schema.EXCLUDED, "select", "the test descriptions name the same mammogram"
-    if mammogram.split == schema.TRAIN and selection.patient_overlap == DROP and mammogram.patient in overlap:
+    if (
+        mammogram.split == schema.TRAIN
+        and selection.patient_overlap == DROP
+        and mammogram.patient.casefold() in overlap
+    ):
         return schema.EXCLUDED, "select", f"patient {mammogram.patient} is in the test descriptions"
     if mammogram.view not in selection.views:
         return schema.EXCLUDED, "select", f"view {mammogram.view} is not among --views {' '.join(selection.views)}"
@@ -227,8 +231,11 @@ def _cause_of_omission(
 
 def _patients_in_both_splits(mammograms: list[Mammogram]) -> tuple[str, ...]:
     """Returns the patients in both splits, sorted. Files are ignored, so the training set does not depend on them."""
-    patients = {split: {m.patient for m in mammograms if m.split == split and m.patient} for split in schema.SPLITS}
-    return tuple(sorted(patients[schema.TRAIN] & patients[schema.TEST]))
+    patients = {
+        split: {m.patient.casefold(): m.patient for m in mammograms if m.split == split and m.patient}
+        for split in schema.SPLITS
+    }
+    return tuple(sorted(patients[schema.TEST][key] for key in patients[schema.TRAIN].keys() & patients[schema.TEST]))
 
 
 def _ids_in_both_splits(mammograms: list[Mammogram]) -> set[str]:

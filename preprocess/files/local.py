@@ -43,18 +43,34 @@ def survey(root: str) -> Listing:
                 if entry.is_dir(follow_symlinks=False):
                     folders.append((f"{path}/", f"{target}{entry.name}/" if target else ""))
                 elif entry.is_symlink() and (target or escapes_root(real_root, entry.path)):
-                    if entry.is_dir() and not target:  # a link below a followed link is found below its real path
+                    if _is_dir(entry) and not target:  # a link below a followed link is found below its real path
                         links_out.append(path)
-                    elif entry.is_file():  # is rejected by name when it is opened
+                    elif _is_file(entry):  # is rejected by name when it is opened
                         files[path] = _listed(entry)
-                elif entry.is_dir():
+                elif _is_dir(entry):
                     real = os.path.relpath(os.path.realpath(entry.path), real_root)
                     if not f"{path}/".startswith(f"{real}/") and real != ".":  # else it leads to a folder above
                         folders.append((f"{path}/", f"{real}/"))
-                elif entry.is_file():  # false for a broken link
+                elif _is_file(entry):
                     real = os.path.relpath(os.path.realpath(entry.path), real_root) if entry.is_symlink() else ""
                     files[path] = _listed(entry, real or (f"{target}{entry.name}" if target else ""))
     return Listing(files, tuple(sorted(links_out)))
+
+
+def _is_dir(entry: os.DirEntry) -> bool:
+    """Whether an entry is a folder or a link to one; false for a link to itself, for which the system raises."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _is_file(entry: os.DirEntry) -> bool:
+    """Whether an entry is a file or a link to one; false for a broken link."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
 
 
 def _listed(entry: os.DirEntry, target: str = "") -> ListedFile:

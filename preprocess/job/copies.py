@@ -1,14 +1,21 @@
 """Chooses one of several files of a mammogram: a readable one of the most preferred kind."""
 
+import dataclasses
 import itertools
 
-from preprocess.cases.locate import FilmFile
+from preprocess.cases.locate import DICOM, IMAGE, LOSSY, FilmFile
 from preprocess.cases.plan import Film
 from preprocess.dataset.recipe import MeasuredFilm
 from preprocess.files import storage
+from preprocess.images.film_task import open_film_file
 from preprocess.images.make_image import pixel_digest
 from preprocess.job.films import measure_file, task_of
 from preprocess.runtime.errors import RejectedFilm
+
+_KINDS = {b"\xff\xd8\xff": LOSSY, b"\x89PNG": IMAGE, b"II*\0": IMAGE, b"MM\0*": IMAGE, b"II+\0": IMAGE, b"MM\0+": IMAGE}
+"""First bytes of files -> kind; other files are DICOM, or not readable."""
+
+_MAGIC_BYTES = 16
 
 
 def measure(film: Film, input_root: str, max_pixels: int) -> MeasuredFilm:
@@ -27,7 +34,8 @@ def measure(film: Film, input_root: str, max_pixels: int) -> MeasuredFilm:
     if len(film.files) == 1:
         return measure_file(film, film.files[0], input_root, max_pixels)
     faults = []
-    for _, equals in itertools.groupby(film.files, lambda file: file.kind):
+    files = sorted(_with_true_kind(file, input_root) for file in film.files)
+    for _, equals in itertools.groupby(files, lambda file: file.kind):
         readable: dict[bytes, MeasuredFilm] = {}
         for file in equals:
             try:
@@ -41,6 +49,20 @@ def measure(film: Film, input_root: str, max_pixels: int) -> MeasuredFilm:
         for measured in readable.values():
             return measured
     raise RejectedFilm("pixels", f"none of its {len(film.files)} files can be read: {'; '.join(faults)}")
+
+
+def _with_true_kind(file: FilmFile, input_root: str) -> FilmFile:
+    """Replaces the kind that the name of a file suggests by that of its content. Keeps it if the file cannot be read."""
+    path = storage.join(input_root, file.path)
+    if storage.escapes_root(input_root, path):
+        return file
+    try:
+        with open_film_file(path, "header", _MAGIC_BYTES) as stream:
+            magic = stream.read(_MAGIC_BYTES)
+    except RejectedFilm:
+        return file
+    kind = next((kind for start, kind in _KINDS.items() if magic.startswith(start)), DICOM)
+    return dataclasses.replace(file, kind=kind)
 
 
 def _decode(film: Film, file: FilmFile, input_root: str, max_pixels: int) -> tuple[MeasuredFilm, bytes]:

@@ -135,3 +135,32 @@ def test_the_words_of_a_reason_are_not_part_of_the_fingerprint(job, tmp_path):
     _, _, other = job("--max_rejected", "0.1", out="other")
     assert omissions(out)[0]["reason"] != omissions(other)[0]["reason"]
     assert json.loads((other / "manifest.json").read_text())["fingerprint"] == first
+
+
+def test_a_film_that_was_replaced_by_one_of_another_size(job, published, tmp_path):
+    _, out = published
+    as_in_csv(tmp_path / "images", FILM, random_film(77, 70, 61))
+    status, output, _ = job(*CANVAS)
+    assert status == 0
+    assert "1 of 18 films have changed" in output
+    _, _, fresh = job(*CANVAS, out="fresh")
+    assert tree(out) == tree(fresh)
+
+
+def test_files_of_the_data_set_that_are_missing_are_made_again(job, published):
+    _, out = published
+    before = tree(out)
+    image = f"small_train/{FILM.density}_{FILM.mammogram_id}.png"
+    (out / image).unlink()
+    status, output, _ = job(*CANVAS)
+    assert status == 0
+    assert f"1 files of the data set are missing, such as {image}: it is made again" in output
+    assert tree(out) == before
+
+
+def test_a_refused_run_says_what_differs(job, published, tmp_path):
+    status, output, _ = job(*CANVAS, "--resample", "nearest")
+    assert (status, "made from other input or with other options (--resample)" in output) == (2, True)
+    write_csv(tmp_path / "train.csv", TRAIN[1:])
+    status, output, _ = job(*CANVAS)
+    assert (status, "(other mammograms, or films were added, removed" in output) == (2, True)

@@ -104,6 +104,13 @@ def test_a_png_beside_the_dicom_file_is_not_compared(copy, job, tmp_path):
     assert source(run(job, tmp_path)) == dicom.relative_to(tmp_path / "images").as_posix()
 
 
+def test_a_jpeg_with_another_name_is_not_preferred_to_a_png(copy, job, tmp_path):
+    pixels = random_film(5, 60, 50)
+    write_image(tmp_path / f"images/a/{FILM.series}/film", (pixels >> 8).astype(np.uint8), format="JPEG")
+    png = write_image(tmp_path / f"images/b/{FILM.mammogram_id}.png", pixels)
+    assert source(run(job, tmp_path)) == png.relative_to(tmp_path / "images").as_posix()
+
+
 def test_no_readable_file(copy, job, tmp_path):
     for folder in "ab":
         copy(folder, random_film(5, 60, 50)).write_bytes(b"")

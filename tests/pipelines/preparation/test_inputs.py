@@ -75,7 +75,7 @@ def test_a_missing_or_empty_root(images, job, sound):
 
 
 def test_a_file_for_a_root(job, sound):
-    assert "train.csv: no such folder, or no file in it" in refused(job, images="train.csv")
+    assert "train.csv: a file; give the folder that contains the films" in refused(job, images="train.csv")
 
 
 def test_a_root_without_a_file_of_the_descriptions(job, sound):
@@ -86,8 +86,8 @@ def test_a_root_without_a_file_of_the_descriptions(job, sound):
             "error: not one of the 4 mammograms that the case descriptions name has a file below the input root",
             "1 files are below the input root, for example:",
             "  x.dcm: its path contains neither a mammogram ID nor a UID",
-            f"expected for {TEST[0].mammogram_id}: a path that contains {TEST[0].series} or {TEST[0].mammogram_id}; "
-            f"see docs/data.md",
+            f"expected for {TEST[0].mammogram_id}: a folder or file named {TEST[0].series} or a file named "
+            f"{TEST[0].mammogram_id}; see docs/data.md",
         ]
 
 
@@ -104,6 +104,20 @@ def test_an_empty_selection(job, sound):
 def test_one_of_two_kinds_of_case_descriptions(job, sound, capfd):
     assert preprocess.main(["--input=x", "--output=y", f"--train_csv={sound}/train.csv"]) == 2
     assert "--train_csv and --test_csv belong together: give both, or neither" in capfd.readouterr().err
+
+
+def test_the_output_must_not_be_the_input(job, sound):
+    status, output, _ = job(images="images", out="images")
+    assert (status, "--output is the same folder as --input" in output) == (2, True)
+
+
+def test_a_case_description_for_both_splits(job, sound):
+    assert "test.csv: is given for both --train_csv and --test_csv" in refused(job, train="test.csv")
+
+
+def test_case_descriptions_of_the_other_split(job, sound):
+    line = refused(job, train="test.csv", test="train.csv")
+    assert f"--train_csv names only mammograms of the test set, such as {TEST[0].mammogram_id}" in line
 
 
 def test_an_output_that_cannot_be_written_to(job, sound):

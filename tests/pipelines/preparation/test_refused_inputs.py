@@ -17,7 +17,8 @@ FILM = Described("Calc-Test_P_90038_LEFT_CC", "3")
 MAMMOGRAM = Mammogram(FILM.mammogram_id, "test", FILM.patient, "LEFT", "CC", "3", FILM.path)
 REAL = catalogue.by_mammogram_id()["mass-test_p_00173_left_cc"]
 EXPECTED = (
-    f"expected for {FILM.mammogram_id}: a path that contains {FILM.series} or {FILM.mammogram_id}; see docs/data.md"
+    f"expected for {FILM.mammogram_id}: a folder or file named {FILM.series} or a file named {FILM.mammogram_id}; "
+    f"see docs/data.md"
 )
 
 
@@ -116,8 +117,8 @@ def test_omissions_are_grouped_and_counted():
     ]  # fmt: skip
     assert explain_omissions(omissions) == [
         "rejected (header): 8",
-        "  7 x, for example Calc-Test_P_00000_LEFT_CC: the file has 0 bytes",
-        "  1 x, for example Calc-Test_P_00008_LEFT_CC: the file is empty",
+        "  7 x, for example Calc-Test_P_00000_LEFT_CC (x): the file has 0 bytes",
+        "  1 x, for example Calc-Test_P_00008_LEFT_CC (x): the file is empty",
         "rejected (csv): 1",
         "  1 x, for example Calc-Test_P_00009_LEFT_CC: a.csv, line 7: density '0' is not one",
     ]

@@ -175,7 +175,40 @@ def test_mammograms_with_the_same_series_have_a_fault():
     assert [m.fault for m in mammograms(left, right)] == [expected, expected]
 
 
-@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_a_path_with_the_series_of_the_crop_or_mask_has_a_fault():
+    header = f"{HEADER},cropped image file path,ROI mask file path"
+    for crop, mask in (("x/1.2.3/4.5.6/1.dcm", "y/1.2.3/7.8.9/0.dcm"), ("y/1.2.3/7.8.9/0.dcm", "x/1.2.3/4.5.6/1.dcm")):
+        (mammogram,) = mammograms(f"P_00038,2,LEFT,CC,{PATH},{crop},{mask}", header=header)
+        assert "contains the SeriesInstanceUID of the crop or ROI mask" in mammogram.fault
+
+
+def test_the_path_with_the_series_is_used_whatever_the_order_is():
+    nbia = f"CBIS-DDSM/{CASE}/07-20-2016-DDSM-NA-1/1.0-full mammogram images-NA-45678/1-1.dcm"
+    full = f"{CASE}/1.2.3/4.5.6.45678/000000.dcm"
+    for paths in ((nbia, full), (full, nbia)):
+        (mammogram,) = mammograms(*(f"P_00038,2,LEFT,CC,{path}" for path in paths))
+        assert (mammogram.uids[1], mammogram.fault) == ("4.5.6.45678", "")
+
+
+def test_files_that_were_joined_with_their_headers():
+    lines = [f"P_00038,3,LEFT,CC,{PATH}", HEADER.replace("_", " "), f"P_00039,3,LEFT,CC,{PATH.replace('38', '39')}"]
+    assert [m.fault for m in mammograms(*lines)][:2] != []
+    assert {m.mammogram_id for m in mammograms(*lines)} == {CASE, CASE.replace("38", "39")}
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"PK\x03\x04" + bytes(100), "an Excel workbook or another ZIP archive; save the table as CSV"),
+        (HEADER.encode("utf-16-le"), "contains NUL bytes, as UTF-16 without a byte order mark has; save it as UTF-8"),
+    ],
+)
+def test_files_of_other_formats_are_named(data, message):
+    with pytest.raises(InputError, match=message):
+        decode(data, "some.csv")
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("first", ["", "sep={}"])

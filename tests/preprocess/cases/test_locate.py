@@ -51,6 +51,17 @@ def test_every_layout_is_found_at_any_depth(layout, tmp_path):
         f"films/{FILM.mammogram_id}.DCM",
         f"films/3_{FILM.mammogram_id}",
         f"{by_mammogram_id()[FILM.mammogram_id.lower()].idc_folder}/0b2c.dcm",
+        f"x/MG-{FILM.series}/1.dcm",
+        f"x/cbis_ddsm_{FILM.mammogram_id}_{FILM.study}_MG_{FILM.series}/1.dcm",
+        f"x/{FILM.mammogram_id}_{FILM.series}.dcm",
+        f"x/MG.{FILM.series}.dcm",
+        f"x/{FILM.series} (1)/1-1.dcm",
+        f"x/{FILM.mammogram_id} (1).png",
+        f"x/{FILM.mammogram_id} - Copy.dcm",
+        f"x/{FILM.mammogram_id}.dcm.png",
+        f"x/{FILM.mammogram_id}_FULL.png",
+        f"CBIS-DDSM/{FILM.mammogram_id}/07-20-2016-DDSM-NA-1/NA-NA-{FILM.series[-5:]}/1-1.dcm",
+        f"masks/{FILM.series}/1.dcm",  # the UID decides
     ],
 )
 def test_the_identity_in_a_path(path, tmp_path):
@@ -82,6 +93,13 @@ def test_the_identity_in_a_path(path, tmp_path):
         f"{BY_UID}/.DS_Store",
         f"__MACOSX/jpeg/{FILM.series}/1-001.jpg",
         f"{FILM.series}.zip",
+        f"masks/{FILM.mammogram_id}.png",
+        f"data/roi_masks/3_{FILM.mammogram_id}.png",
+        f"cropped images/{FILM.mammogram_id}.png",
+        f"{FILM.mammogram_id}_1/{FILM.mammogram_id}.png",
+        f"{FILM.series}/@eaDir/1.jpg",
+        f"{FILM.series}/LICENSE",
+        f"{FILM.series}/film.dcm.dvc",
     ],
 )
 def test_what_is_not_the_film(path):
@@ -109,6 +127,21 @@ def test_a_file_below_a_followed_link_is_found_by_the_name_of_the_link_and_liste
         f"again/{FILM.series}/1.dcm": ListedFile(10, "v", "store/x/1.dcm"),
     }
     assert [file.path for file in FileIndex(Listing(files)).locate(MAMMOGRAM).files] == ["store/x/1.dcm"]
+
+
+def test_a_link_with_another_density_or_ending_than_its_target():
+    """As git-annex makes them: the names of the files say nothing."""
+    files = {
+        "store/aa": ListedFile(10, "v"),
+        f"films/2_{FILM.mammogram_id}.png": ListedFile(10, "v", "store/aa"),
+    }
+    assert "the file name contains density 2" in FileIndex(Listing(files)).locate(MAMMOGRAM).fault
+    files = {
+        f"films/{FILM.series}.jpg": ListedFile(10, "v", "store/aa"),
+        f"films/{FILM.series}.png": ListedFile(10, "v", "store/bb"),
+    }
+    found = FileIndex(Listing(files)).locate(MAMMOGRAM).files
+    assert [(file.kind, file.path) for file in found] == [(IMAGE, "store/bb"), (LOSSY, "store/aa")]
 
 
 def test_a_converted_file_of_another_density_is_not_taken():

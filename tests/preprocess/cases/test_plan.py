@@ -1,4 +1,5 @@
 import collections
+import dataclasses
 import random
 
 import pytest
@@ -110,11 +111,19 @@ def test_the_order_of_the_input_does_not_change_the_plan():
     assert plan.fingerprint({"a": 2}) != plan.fingerprint({"a": 1})
 
 
-def test_the_fingerprint_depends_on_the_file_sizes():
+def test_the_fingerprint_depends_on_the_mammograms_and_not_on_their_files():
     files = {m.image_path: 1 for m in TRAIN + TEST}
-    small = make_plan(TRAIN + TEST, index_of(files), Selection())
-    large = make_plan(TRAIN + TEST, index_of(files | {TRAIN[0].image_path: 2}), Selection())
-    assert small.fingerprint({}) != large.fingerprint({})
+    plan = make_plan(TRAIN + TEST, index_of(files), Selection())
+    moved = make_plan(TRAIN + TEST, index_of({f"moved/{path}": 2 for path in files}), Selection())
+    assert plan.fingerprint({}) == moved.fingerprint({})
+    del files[TRAIN[0].image_path]
+    assert make_plan(TRAIN + TEST, index_of(files), Selection()).fingerprint({}) != plan.fingerprint({})
+
+
+def test_patients_are_compared_without_case():
+    lower = dataclasses.replace(TRAIN[2], patient="p_00007")
+    plan = plan_of([*TRAIN[:2], lower, *TEST])
+    assert kinds(plan) == {lower.mammogram_id: ("excluded", "select")}
 
 
 def test_a_path_with_the_identities_of_two_mammograms_is_not_used():
