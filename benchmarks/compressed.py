@@ -38,6 +38,7 @@ def _compressed(plain: Path, path: Path, syntax: UID | None) -> Path:
     if syntax is None:
         Image.fromarray((dataset.pixel_array >> 8).astype("u1")).save(path, format="JPEG", quality=90)
     else:
-        dataset.compress(syntax, generate_instance_uid=False)
+        plugin = "pydicom" if syntax == RLELossless else "pylibjpeg"  # other installed ones may take precedence
+        dataset.compress(syntax, encoding_plugin=plugin, generate_instance_uid=False)
         dataset.save_as(path)
     return path

@@ -7,8 +7,9 @@ import collections
 import json
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 from preprocess.contract import schema
 from preprocess.contract.schema import Size
@@ -18,6 +19,8 @@ from preprocess.runtime.errors import InputError
 
 KEYS = ("format", "fingerprint", "versions", "parameters", "canvas", "mammograms", "counts", "files")
 LIBRARIES = ("apache-beam", "numba", "numpy", "pillow", "pydicom")
+DECODERS = ("pyjpegls", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "python-gdcm")
+"""pydicom's plugins that `images.dicom.syntaxes` uses if they are installed. `LIBRARIES` are always installed."""
 
 
 def format_manifest(
@@ -59,8 +62,12 @@ def format_manifest(
 
 
 def library_versions() -> dict[str, str]:
-    """Returns the versions of Python and of the libraries that read films and write images."""
-    return {name: version(name) for name in LIBRARIES} | {"python": platform.python_version()}
+    """Returns the versions of Python, of the libraries that read films and write images, and of installed decoders."""
+    versions = {name: version(name) for name in LIBRARIES} | {"python": platform.python_version()}
+    for name in DECODERS:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions
 
 
 def read_manifest(output_root: str) -> dict | None:

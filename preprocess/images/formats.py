@@ -10,6 +10,9 @@ from preprocess.images.dicom.start import MAGIC_BYTES, find_start, has_prefix
 from preprocess.images.pixels import MAX_PIXELS, FilmImage
 from preprocess.runtime.errors import RejectedFilm
 
+_RASTER = (b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\xff\xd8\xff")
+"""The first bytes of PNG, TIFF, BigTIFF and JPEG files."""
+
 
 def open_film(stream: BinaryIO, max_pixels: int = MAX_PIXELS) -> FilmImage:
     """Reads the header of a film and checks that the file is long enough for it. Nothing is decoded.
@@ -46,7 +49,7 @@ def _open_by_content(stream: BinaryIO) -> FilmImage:
     stream.seek(0)
     magic = stream.read(MAGIC_BYTES)
     stream.seek(0)
-    if not has_prefix(magic) and magic.startswith((b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"\xff\xd8\xff")):
+    if not has_prefix(magic) and magic.startswith(_RASTER):
         return raster.open_raster(stream, size)
     start = find_start(magic)
     if start is not None:

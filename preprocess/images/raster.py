@@ -1,6 +1,7 @@
-"""Reads PNG, TIFF and JPEG films with Pillow: 8 or 16 bits, one gray channel.
+"""Reads PNG, TIFF and JPEG films with Pillow: 8 or 16 bits, one gray channel, turned upright.
 
-The depth and the channels are checked by `raster_layout`, before Pillow opens the file.
+The depth and the channels are checked by `raster_layout`, before Pillow opens the file; the orientation is found by
+`orientation`.
 
 Pillow parses headers in Python and decodes the data in C. Headers are read in the worker, data in a decoder process,
 see `make_image`.
@@ -14,12 +15,14 @@ import warnings
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, TiffImagePlugin
+from PIL import Image, ImageOps, TiffImagePlugin
 
+from preprocess.images import raster_layout
 from preprocess.images.header_stream import HeaderStream
+from preprocess.images.orientation import read_orientation, upright_size
 from preprocess.images.pixels import BROKEN_FILE, to_full_range
 from preprocess.images.png_chunks import read_checked
-from preprocess.images.raster_layout import HEAD_BYTES, check_jpeg, check_png, check_tiff, data_parts
+from preprocess.images.tiff_checksums import check_deflate
 from preprocess.runtime.errors import RejectedFilm
 
 _BITS = {"L": 8, "RGB": 8, "I;16": 16, "I;16B": 16, "I;16L": 16}
@@ -27,15 +30,16 @@ _END_MARK = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
 _LARGEST_RATIO = {"PNG": 1032, "JPEG": 512, "TIFF": 1032}
 """The largest number of pixel bytes for one byte of a file: deflate can code 258 bytes in 2 bits, JPEG an 8x8 block in
 one bit."""
-_COMPRESSIONS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits")
+_DEFLATE = ("tiff_adobe_deflate", "tiff_deflate")
+_COMPRESSIONS = ("raw", "tiff_lzw", "packbits", *_DEFLATE)
 """The accepted compressions of TIFF: lossless ones, whose data must be complete. JPEG is not accepted: if a JPEG is
 smaller than its strip, libtiff fills the rest with what is in memory, which differs in each run and may be of another
 film."""
 _TAIL = 65536  # bytes at the end of a file in which its end mark is expected
 _BLOCK = 1 << 20
 _MOST_SEARCHED = 1 << 30  # bytes; no film of the largest size has more
-_PHOTOMETRIC = 262
-_WHITE_IS_ZERO = 0
+_PHOTOMETRIC, _FILL_ORDER = 262, 266
+_WHITE_IS_ZERO, _REVERSED = 0, 2
 
 
 def open_raster(stream: BinaryIO, size: int) -> "RasterFilm":
@@ -51,17 +55,20 @@ def open_raster(stream: BinaryIO, size: int) -> "RasterFilm":
     _configure_pillow()
     header = HeaderStream(stream, size)
     try:
-        _check_layout(header)
+        is_big = _check_layout(header)
         image = Image.open(header, formats=tuple(_LARGEST_RATIO))  # type: ignore[arg-type]
         frames = getattr(image, "n_frames", 1)
+        orientation = read_orientation(image, "header")
         tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
-        parts = data_parts(tags)
+        parts = raster_layout.data_parts(tags, is_big)
     except BROKEN_FILE as error:
         raise RejectedFilm("header", f"the image header cannot be read ({type(error).__name__})") from error
     if frames != 1:
         raise RejectedFilm("header", f"a file of {frames} images; expected one")
     if image.mode not in _BITS:
         raise RejectedFilm("header", f"a {image.format} of Pillow's mode {image.mode}; give gray of 8 or 16 bits")
+    if "transparency" in image.info:
+        raise RejectedFilm("header", f"a {image.format} with transparent pixels; give gray of 8 or 16 bits")
     if image.format == "TIFF" and image.info.get("compression", "raw") not in _COMPRESSIONS:
         raise RejectedFilm("header", "its TIFF compression is not supported; expected none, LZW, deflate or PackBits")
     _check_length(image, stream, size, max((offset + count for offset, count in parts), default=0))
@@ -74,22 +81,28 @@ def open_raster(stream: BinaryIO, size: int) -> "RasterFilm":
     header.lift_limit()
     # Pillow inverts WhiteIsZero images of 8 bits, but not those of 16 bits.
     inverted = tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO and _BITS[image.mode] == 16
-    return RasterFilm(stream, image, inverted)
+    return RasterFilm(stream, image, orientation, inverted)
 
 
-def _check_layout(header: HeaderStream) -> None:
-    """Checks the depth and the channels in the file's own header, see `raster_layout`."""
-    magic = header.read(8)
+def _check_layout(header: HeaderStream) -> bool:
+    """Checks the depth and the channels in the file's own header, see `raster_layout`.
+
+    Returns:
+        Whether it is a BigTIFF.
+    """
+    magic = header.read(16)
     if magic.startswith((b"II", b"MM")):
-        directory = TiffImagePlugin.ImageFileDirectory_v2(magic)
+        raster_layout.check_big_tiff(magic)
+        directory = TiffImagePlugin.ImageFileDirectory_v2(magic if raster_layout.is_big_tiff(magic) else magic[:8])
         header.seek(directory.next)
         directory.load(header)  # type: ignore[arg-type]
-        check_tiff(directory)
+        raster_layout.check_tiff(directory, is_big_endian=magic.startswith(b"MM"))
     else:
-        head = magic + header.read(HEAD_BYTES)
-        check_png(head)
-        check_jpeg(head)
+        head = magic + header.read(raster_layout.HEAD_BYTES)
+        raster_layout.check_png(head)
+        raster_layout.check_jpeg(head)
     header.seek(0)
+    return raster_layout.is_big_tiff(magic)
 
 
 class RasterFilm:
@@ -97,10 +110,10 @@ class RasterFilm:
 
     is_native = False
 
-    def __init__(self, stream: BinaryIO, image: Image.Image, inverted: bool):
-        self.width, self.height = image.size
+    def __init__(self, stream: BinaryIO, image: Image.Image, orientation: int, inverted: bool):
+        self.width, self.height = upright_size(image, orientation)
         self._stream, self._is_loaded = stream, False
-        self._image, self._inverted = image, inverted
+        self._image, self._orientation, self._inverted = image, orientation, inverted
 
     def read_rows(self, start: int, stop: int) -> np.ndarray:
         try:
@@ -119,10 +132,19 @@ class RasterFilm:
         return to_full_range(samples, bits, self._inverted)
 
     def _load(self) -> None:
-        """Decodes the film, unless that is done."""
-        if self._image.format == "PNG" and not self._is_loaded:
+        """Decodes the film and turns it upright, unless that is done."""
+        if self._is_loaded:
+            return
+        if self._image.format == "PNG":
             self._image = Image.open(io.BytesIO(read_checked(self._stream)), formats=("PNG",))
-        self._image.load()
+        elif self._image.info.get("compression") in _DEFLATE:
+            tags = self._image.tag_v2  # type: ignore[attr-defined]
+            parts = raster_layout.data_parts(tags, is_big=True)
+            check_deflate(self._stream, parts, is_reversed=tags.get(_FILL_ORDER) == _REVERSED)
+        self._image.load()  # turns a TIFF upright
+        if self._image.format == "PNG" and read_orientation(self._image, "pixels") != self._orientation:
+            raise RejectedFilm("pixels", "the PNG file gives its orientation after its image data; expected before")
+        ImageOps.exif_transpose(self._image, in_place=True)
         self._is_loaded = True
 
 

@@ -15,7 +15,7 @@ HEAD_BYTES = 128 << 10
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _PNG_KINDS = {0: "gray", 2: "colour", 3: "palette", 4: "gray and alpha", 6: "colour and alpha"}
-_BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLES_PER_PIXEL, _SAMPLE_FORMAT = 258, 262, 277, 339
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _FILL_ORDER, _SAMPLES_PER_PIXEL, _SAMPLE_FORMAT = 258, 262, 266, 277, 339
 _OFFSETS_AND_COUNTS = ((273, 279), (324, 325))  # of strips and of tiles
 _UNSIGNED = 1
 _SAMPLE_FORMATS = {
@@ -23,8 +23,9 @@ _SAMPLE_FORMATS = {
     6: "complex floating-point numbers",
 }  # fmt: skip
 _GRAY, _COLOUR = 1, 3  # channels
-_PALETTE = 3
-_LARGEST_OFFSET = 0xFFFFFFFF
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _PALETTE = 0, 1, 3
+_PHOTOMETRICS = {_GRAY: (_WHITE_IS_ZERO, _BLACK_IS_ZERO), _COLOUR: (2,)}
+_LARGEST_OFFSET, _LARGEST_BIG_OFFSET = 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
 _EXPECTED = "give gray of 8 or 16 bits"
 
 
@@ -62,11 +63,31 @@ def check_jpeg(head: bytes) -> None:
         raise RejectedFilm("header", f"a {frame.precision}-bit JPEG; expected 8 bits, or give a PNG")
 
 
-def check_tiff(tags: Mapping[int, Any]) -> None:
+def is_big_tiff(magic: bytes) -> bool:
+    """Whether a TIFF has offsets of 64 bits.
+
+    Args:
+        magic: the first bytes of the file.
+    """
+    return magic.startswith((b"II+\0", b"MM\0+"))
+
+
+def check_big_tiff(magic: bytes) -> None:
+    """Checks the byte order of a BigTIFF.
+
+    Raises:
+        RejectedFilm: it is big endian, which Pillow cannot read.
+    """
+    if is_big_tiff(magic) and magic.startswith(b"MM"):
+        raise RejectedFilm("header", "a big-endian BigTIFF; give a little-endian one or a TIFF")
+
+
+def check_tiff(tags: Mapping[int, Any], is_big_endian: bool) -> None:
     """Checks the tags of a TIFF: unsigned integers, gray of 8 or 16 bits or colour of 8 bits.
 
     Args:
         tags: of the first directory.
+        is_big_endian: the byte order of the file.
 
     Raises:
         RejectedFilm: another depth or kind.
@@ -84,23 +105,37 @@ def check_tiff(tags: Mapping[int, Any]) -> None:
         raise RejectedFilm("header", f"a TIFF whose channels have different depths; {_EXPECTED}")
     if (kind, bits[0]) not in (("gray", 8), ("gray", 16), ("colour", 8)):
         raise _unexpected(bits[0], kind, "TIFF")
+    photometric = tags.get(_PHOTOMETRIC)
+    if photometric not in _PHOTOMETRICS[channels]:
+        raise RejectedFilm("header", f"a {kind} TIFF with {_photometric_words(photometric)}; give BlackIsZero")
+    fill_order = _numbers(tags, _FILL_ORDER, 1)[0]
+    if bits[0] == 16 and fill_order != 1:  # Pillow cannot read these two
+        raise RejectedFilm("header", f"a 16-bit TIFF with FillOrder {fill_order}; expected 1")
+    if bits[0] == 16 and is_big_endian and photometric == _WHITE_IS_ZERO:
+        raise RejectedFilm("header", "a big-endian 16-bit TIFF with WhiteIsZero; give BlackIsZero or little-endian")
 
 
-def data_parts(tags: Mapping[int, Any]) -> list[tuple[int, int]]:
+def _photometric_words(value: Any) -> str:
+    if value is None:
+        return "no PhotometricInterpretation"
+    return f"PhotometricInterpretation {value if isinstance(value, int) else 'that is no number'}"
+
+
+def data_parts(tags: Mapping[int, Any], is_big: bool) -> list[tuple[int, int]]:
     """Returns the offset and the number of bytes of each strip or tile of a TIFF; empty if its tags do not give both.
+
+    Args:
+        is_big: whether offsets may have 64 bits.
 
     Raises:
         RejectedFilm: the tags contain other values than whole numbers.
     """
+    largest = _LARGEST_BIG_OFFSET if is_big else _LARGEST_OFFSET
     return [
         part
         for offsets, counts in _OFFSETS_AND_COUNTS
         if offsets in tags and counts in tags
-        for part in zip(
-            _numbers(tags, offsets, largest=_LARGEST_OFFSET),
-            _numbers(tags, counts, largest=_LARGEST_OFFSET),
-            strict=False,
-        )
+        for part in zip(_numbers(tags, offsets, largest=largest), _numbers(tags, counts, largest=largest), strict=False)
     ]
 
 

@@ -52,7 +52,7 @@ def measure(film: Film, input_root: str, max_pixels: int) -> MeasuredFilm:
 
 
 def _with_true_kind(file: FilmFile, input_root: str) -> FilmFile:
-    """Replaces the kind that the name of a file suggests by that of its content. Keeps it if the file cannot be read."""
+    """Replaces the kind that the name of a file suggests by that of its content, unless the file cannot be read."""
     path = storage.join(input_root, file.path)
     if storage.escapes_root(input_root, path):
         return file

@@ -39,7 +39,6 @@ def write_good_films(folder):
     ):
         films[f"DICOM {name}"] = write_dicom(folder / "x.dcm", samples(dtype), syntax, **header).read_bytes()
     films["DICOM with padding"] = files.dicom(samples(), padding=bytes(2000))
-    films["DICOM of another transfer syntax"] = files.dicom(samples(), files.IMPLICIT, implicit=False)
     films["DICOM JPEG 2000"] = compressed(folder, JPEG2000Lossless)
     films["DICOM JPEG 2000 of more bits"] = compressed(folder, JPEG2000Lossless, BitsStored=12, HighBit=11)
     films["DICOM fragments"] = in_fragments(folder)
@@ -60,6 +59,15 @@ def write_good_films(folder):
     films["TIFF big endian"] = plain_tiff(samples(), 1, ">")
     films["TIFF white is zero"] = plain_tiff(samples(), 0)
     return films
+
+
+def films_of_other_encodings():
+    """Returns {name: bytes of the file} with DICOM films that are not encoded as most are, or as they say."""
+    return {
+        "DICOM of another transfer syntax": files.dicom(samples(), files.IMPLICIT, implicit=False),
+        "DICOM big endian": files.dicom(samples(), files.BIG_ENDIAN, order=">"),
+        "DICOM deflated": files.deflated(samples()),
+    }
 
 
 def image(dtype, **options):

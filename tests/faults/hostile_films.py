@@ -16,6 +16,7 @@ from PIL import Image
 from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
 
 from tests.faults.good_films import HEIGHT, WIDTH, encapsulated, image, samples, saved
+from tests.preprocess.images import files
 from tests.support.films import write_dicom
 
 
@@ -84,6 +85,14 @@ def deflated_bomb(folder):
     at = data.index(b"1.2.840.10008.1.2.1.99\0\0")
     data = data[: at - 2] + struct.pack("<H", 24) + data[at:]
     return data[: data.index(b"\x08\x00\x16\x00UI")] + deflated_zeros(4096)
+
+
+def deflated_rest(folder):
+    """Returns a deflated film that is followed by 4 GiB of zeros."""
+    data = files.PREAMBLE + files.meta(files.DEFLATED)
+    film = files.data_set((HEIGHT, WIDTH), samples().astype("<u2").tobytes())
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return data + deflate.compress(film) + deflate.flush(zlib.Z_FULL_FLUSH) + deflated_zeros(4096)
 
 
 def deflated_zeros(mebibytes):
@@ -184,7 +193,10 @@ UNREADABLE = "header: the image header cannot be read"
 TOO_LONG = "header: the image header is longer than 8 MiB"
 
 HOSTILE = {
-    "a deflated DICOM that decompresses to 4 GiB": Hostile(deflated_bomb, "header: Deflated Explicit VR Little Endian"),
+    "a deflated DICOM that decompresses to 4 GiB": Hostile(
+        deflated_bomb, "header: the DICOM header has more than 100,000 elements"
+    ),
+    "a deflated DICOM that decompresses to 4 GiB after its pixels": Hostile(deflated_rest),
     "a DICOM of 100,000 nested sequences": Hostile(
         lambda d: with_elements(d, (SEQUENCE + ITEM) * 100_000 + ENDS * 100_000),
         "header: the DICOM header has more than",

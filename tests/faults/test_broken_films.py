@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pytest
 
-from tests.faults.good_films import HEIGHT, WIDTH, write_good_films
+from tests.faults.good_films import HEIGHT, WIDTH, films_of_other_encodings, write_good_films
 from tests.faults.hostile_films import HOSTILE, write_hostile_film
 from tests.faults.mutation import mutate
 from tests.faults.read_films import SIZE, read_films
@@ -21,7 +21,7 @@ REASON = re.compile(r"[ -~…]{5,400}")  # one printable line
 
 @pytest.fixture(scope="module")
 def good_films(tmp_path_factory):
-    return write_good_films(tmp_path_factory.mktemp("good"))
+    return write_good_films(tmp_path_factory.mktemp("good")) | films_of_other_encodings()
 
 
 def write(folder, films):

@@ -1,4 +1,5 @@
-"""DICOM films: the header parser, the pixel format, and readers of uncompressed and of compressed pixel data.
+"""DICOM films: the header parser, the pixel format, and readers of uncompressed, deflated and compressed
+pixel data.
 
 May import: `contract`, `runtime`, `images.pixels`.
 """

@@ -30,9 +30,11 @@ _LONG_LENGTH = frozenset(
 class ElementReader:
     """Reads elements from a stream, and limits their number to `MAX_ELEMENTS`."""
 
-    def __init__(self, stream: BinaryIO, size: int):
+    def __init__(self, stream: BinaryIO, size: int, is_big_endian: bool = False):
         self._stream, self._size = stream, size
         self._elements = 0
+        order = ">" if is_big_endian else "<"
+        self._tag_and_length, self._long, self._short = (struct.Struct(order + code) for code in ("HHI", "I", "H"))
 
     def read_transfer_syntax(self) -> str | None:
         """Reads the file meta information, up to its end.
@@ -71,21 +73,25 @@ class ElementReader:
         if self._elements > MAX_ELEMENTS:
             raise RejectedFilm("header", f"the DICOM header has more than {MAX_ELEMENTS:,} elements")
         head = self.value(8)
-        group, number, length = struct.unpack("<HHI", head)
+        group, number, length = self._tag_and_length.unpack(head)
         tag = group << 16 | number
         if implicit or group == 0xFFFE:  # items and delimiters have no VR in any syntax
             return tag, b"", length
         vr = head[4:6]
         if vr in _LONG_LENGTH:
-            return tag, vr, struct.unpack("<I", self.value(4))[0]
-        return tag, vr, struct.unpack("<H", head[6:])[0]
+            return tag, vr, self._long.unpack(self.value(4))[0]
+        return tag, vr, self._short.unpack(head[6:])[0]
 
-    def skip_items(self, implicit: bool) -> None:
+    def skip_items(self, implicit: bool) -> bool:
         """Skips the value of an element of undefined length: a sequence, or the encapsulated pixels of an icon.
 
         Args:
             implicit: whether the elements in it have no VRs.
+
+        Returns:
+            Whether it contains an item.
         """
+        first = self._elements + 1
         open_items = [False]  # for each level of nesting: whether an item of undefined length is open
         encodings = [implicit]
         while open_items:
@@ -109,6 +115,7 @@ class ElementReader:
                 encodings.append(encodings[-1] or vr == b"UN")
             else:
                 self.skip(length)
+        return self._elements > first
 
     def is_at_end(self) -> bool:
         """Whether the last element ends where the file does."""
@@ -116,6 +123,13 @@ class ElementReader:
 
     def skip(self, length: int) -> None:
         self._stream.seek(self._stream.tell() + length)
+
+    def number(self, length: int) -> int | None:
+        """Reads a number of 16 bits; None if the value has another length."""
+        if length == self._short.size:
+            return self._short.unpack(self.value(length))[0]
+        self.skip(length)
+        return None
 
     def text(self, length: int) -> str:
         """Reads a text without its padding; of a long text, only the first 65 characters."""

@@ -6,23 +6,27 @@ Standard: DICOM PS3.5 (2024), A.4 (encapsulation).
 import functools
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
+from PIL import Image
 from pydicom.encaps import encapsulate
 from pydicom.pixels.decoders.base import Decoder
 from pydicom.uid import RLELossless
 
 from preprocess.images.dicom import rle
-from preprocess.images.dicom.codestream import CodestreamHeader, contains_start, find_end, parse_head
+from preprocess.images.dicom.codestream import JPEG, CodestreamHeader, contains_start, find_end, parse_head
 from preprocess.images.dicom.elements import ITEM_TAG, UNDEFINED
 from preprocess.images.dicom.fragments import read_fragments, read_head
 from preprocess.images.dicom.header import DicomHeader
+from preprocess.images.dicom.meaning import check_meaning
 from preprocess.images.dicom.pixel_format import PixelFormat, check_sign, read_pixel_format
-from preprocess.images.dicom.syntaxes import check_plugin, codestream_family, find_decoder, syntax_name
+from preprocess.images.dicom.syntaxes import codestream_family, find_decoder, find_plugins, syntax_name
 from preprocess.images.pixels import BROKEN_FILE
 from preprocess.runtime.errors import RejectedFilm
+
+Image.MAX_IMAGE_PIXELS = None  # `open_film` has a limit
 
 _JP2_START = b"\0\0\0\x0cjP  \r\n\x87\n"
 _NOT_PRINTABLE = re.compile(r"[^ -~]+")
@@ -50,8 +54,9 @@ def open_encapsulated(stream: BinaryIO, size: int, header: DicomHeader) -> "Enca
     fragments = functools.partial(read_fragments, stream, header.offset, size)
     if syntax == RLELossless:
         pixel_format = read_pixel_format(header.attributes)
+        check_meaning(header.attributes, pixel_format)
         pixel_format.check_length(size - header.offset, -(-pixel_format.bytes // rle.LARGEST_RATIO))
-        return EncapsulatedFilm(fragments, pixel_format, decoder, None)
+        return EncapsulatedFilm(fragments, pixel_format, decoder, None, [])
     head = read_head(stream, header.offset, size)
     codestream = parse_head(head)
     if codestream is not None:
@@ -65,8 +70,9 @@ def open_encapsulated(stream: BinaryIO, size: int, header: DicomHeader) -> "Enca
             "header", f"its transfer syntax is {name}, but its pixel data are {codestream.family}; write the file anew"
         )
     pixel_format = pixel_format.of_codestream(codestream)
-    check_plugin(decoder)
-    return EncapsulatedFilm(fragments, pixel_format, decoder, codestream)
+    check_meaning(header.attributes, pixel_format)
+    plugins = find_plugins(decoder, codestream.precision)
+    return EncapsulatedFilm(fragments, pixel_format, decoder, codestream, plugins)
 
 
 class EncapsulatedFilm:
@@ -75,6 +81,7 @@ class EncapsulatedFilm:
     Args:
         read_fragments: reads the compressed data.
         codestream: its header; None for RLE.
+        plugins: the names of the plugins that are tried in turn.
     """
 
     is_native = False
@@ -85,9 +92,10 @@ class EncapsulatedFilm:
         pixel_format: PixelFormat,
         decoder: Decoder,
         codestream: CodestreamHeader | None,
+        plugins: Sequence[str],
     ):
         self._read_fragments, self._format = read_fragments, pixel_format
-        self._decoder, self._codestream = decoder, codestream
+        self._decoder, self._codestream, self._plugins = decoder, codestream, plugins
         self.height, self.width = pixel_format.height, pixel_format.width
         self._planes: rle.RlePlanes | None = None
         self._samples: np.ndarray | None = None
@@ -108,11 +116,20 @@ class EncapsulatedFilm:
 
     def _decode_by_plugin(self, header: CodestreamHeader) -> np.ndarray:
         """Decodes the frame with pydicom and the installed plugins to (H, W) uint8 or uint16 samples."""
-        name = self._decoder.UID.name
-        try:
-            samples, _ = self._decoder.as_array(self._read_frame(header), index=0, raw=True, **self._options())
-        except BROKEN_FILE as error:
-            raise RejectedFilm("pixels", f"its {name} pixel data cannot be decoded ({_explanation(error)})") from error
+        frame = self._read_frame(header)
+        explanations = []
+        for plugin in self._plugins:
+            try:
+                samples, _ = self._decoder.as_array(
+                    io.BytesIO(frame), index=0, raw=True, decoding_plugin=plugin, **self._options(header)
+                )
+                break
+            except BROKEN_FILE as error:
+                explanations.append(_explanation(error))
+        else:
+            raise RejectedFilm(
+                "pixels", f"its {self._decoder.UID.name} pixel data cannot be decoded ({'; '.join(explanations)})"
+            )
         if samples.shape != (self.height, self.width) or samples.dtype != self._format.dtype:
             raise RejectedFilm(
                 "pixels",
@@ -121,7 +138,7 @@ class EncapsulatedFilm:
             )
         return samples
 
-    def _read_frame(self, header: CodestreamHeader) -> io.BytesIO:
+    def _read_frame(self, header: CodestreamHeader) -> bytes:
         """Returns the encapsulated codestream, without what follows its end mark."""
         codestream = b"".join(self._read_fragments())
         end = find_end(codestream, header.family)
@@ -130,14 +147,17 @@ class EncapsulatedFilm:
             raise RejectedFilm("pixels", f"its {name} pixel data are truncated or have parts missing")
         if contains_start(codestream[end:]):
             raise RejectedFilm("pixels", "its pixel data contain more than one frame; expected one")
-        return io.BytesIO(encapsulate([codestream[:end]]))
+        return encapsulate([codestream[:end]])
 
-    def _options(self) -> dict[str, Any]:
-        """Returns the options of pydicom's decoder: the properties of the codestream, not those of the header."""
+    def _options(self, header: CodestreamHeader) -> dict[str, Any]:
+        """Returns the options of pydicom's decoder: the properties of the codestream, not those of the DICOM header."""
+        bits = self._format.bits
+        if header.family == JPEG:
+            bits = max(bits, 8)  # with fewer, GDCM ends its process
         return {
             "rows": self.height, "columns": self.width, "number_of_frames": 1, "samples_per_pixel": 1,
             "photometric_interpretation": "MONOCHROME2", "bits_allocated": 8 * self._format.dtype.itemsize,
-            "bits_stored": self._format.bits, "pixel_representation": 0,
+            "bits_stored": bits, "pixel_representation": 0,
         }  # fmt: skip
 
 

@@ -10,10 +10,12 @@ import numpy as np
 
 from preprocess.images.dicom.elements import ITEM_TAG, UNDEFINED
 from preprocess.images.dicom.header import DicomHeader
+from preprocess.images.dicom.meaning import check_meaning
 from preprocess.images.dicom.pixel_format import PixelFormat, read_pixel_format
 from preprocess.runtime.errors import RejectedFilm
 
-_MOST_PADDING = 16 << 20  # bytes; a writer pads to a sector or to a buffer of a fixed size
+MOST_PADDING = 16 << 20
+"""Bytes that may follow the pixels: a writer pads to a sector or to a buffer of a fixed size."""
 
 
 def open_native(stream: BinaryIO, size: int, header: DicomHeader) -> "NativeFilm":
@@ -28,6 +30,7 @@ def open_native(stream: BinaryIO, size: int, header: DicomHeader) -> "NativeFilm
             compressed pixel data.
     """
     pixel_format = read_pixel_format(header.attributes)
+    check_meaning(header.attributes, pixel_format)
     if header.length == UNDEFINED:
         raise _without_length(stream.read(len(ITEM_TAG)) == ITEM_TAG, header, pixel_format)
     pixel_format.check_length(size - header.offset, pixel_format.bytes)
@@ -36,8 +39,9 @@ def open_native(stream: BinaryIO, size: int, header: DicomHeader) -> "NativeFilm
             "header", f"its pixel data has {header.length:,} bytes; its header specifies {pixel_format.bytes:,}"
         )
     end = header.offset + pixel_format.bytes
-    _check_padding(stream, end, min(header.length - pixel_format.bytes, size - end), pixel_format)
-    return NativeFilm(stream, pixel_format, header.offset)
+    rest = min(header.length - pixel_format.bytes, size - end)
+    _check_padding(stream, end, rest, f"its pixel data has {header.length:,} bytes", pixel_format)
+    return NativeFilm(stream, pixel_format, header.offset, header.has_swapped_words)
 
 
 def _without_length(is_encapsulated: bool, header: DicomHeader, pixel_format: PixelFormat) -> RejectedFilm:
@@ -54,20 +58,24 @@ def _without_length(is_encapsulated: bool, header: DicomHeader, pixel_format: Pi
     )
 
 
-def _check_padding(stream: BinaryIO, start: int, length: int, pixel_format: PixelFormat) -> None:
+def _check_padding(stream: BinaryIO, start: int, length: int, found: str, pixel_format: PixelFormat) -> None:
     """Checks that the bytes after the pixels are padding, which readers must accept (PS3.5, 8.1.1).
 
     Padding is one repeated byte. Other bytes can be pixels: of an image that is larger than the header says, or of
     further frames.
 
+    Args:
+        start, length: of the bytes after the pixels.
+        found: beginning of the message.
+
     Raises:
-        RejectedFilm: they are not, or are more than `_MOST_PADDING`.
+        RejectedFilm: they are not, or are more than `MOST_PADDING`.
     """
     if length <= 1:
         return
-    found = f"its pixel data has {pixel_format.bytes + length:,} bytes; its header specifies {pixel_format.bytes:,}"
-    if length > _MOST_PADDING:
-        raise RejectedFilm("header", f"{found} and at most {_MOST_PADDING >> 20} MiB of padding are expected")
+    found += f"; its header specifies {pixel_format.bytes:,}"
+    if length > MOST_PADDING:
+        raise RejectedFilm("header", f"{found} and at most {MOST_PADDING >> 20} MiB of padding are expected")
     position = stream.tell()
     stream.seek(start, os.SEEK_SET)
     padding = stream.read(length)
@@ -84,8 +92,9 @@ class NativeFilm:
 
     is_native = True
 
-    def __init__(self, stream: BinaryIO, pixel_format: PixelFormat, offset: int):
+    def __init__(self, stream: BinaryIO, pixel_format: PixelFormat, offset: int, has_swapped_words: bool):
         self._stream, self._format, self._offset = stream, pixel_format, offset
+        self._has_swapped_words = has_swapped_words
         self.height, self.width = pixel_format.height, pixel_format.width
         self._band: np.ndarray | None = None
 
@@ -95,11 +104,32 @@ class NativeFilm:
         rows = self._band[: stop - start]
         row_bytes = self.width * self._format.dtype.itemsize
         try:
-            self._stream.seek(self._offset + start * row_bytes)
-            bytes_read = self._stream.readinto(rows.data.cast("B"))  # type: ignore[attr-defined]
+            if self._has_swapped_words:
+                bytes_read = self._read_swapped(rows, start * row_bytes)
+            else:
+                self._stream.seek(self._offset + start * row_bytes)
+                bytes_read = self._stream.readinto(rows.data.cast("B"))  # type: ignore[attr-defined]
         except OSError as error:
             raise RejectedFilm("pixels", f"the file cannot be read: {error.strerror or error}") from error
         if bytes_read != rows.nbytes:
             row = start + bytes_read // row_bytes
             raise RejectedFilm("pixels", f"the file ended within row {row} of {self.height}")
         return self._format.pixels(rows)
+
+    def _read_swapped(self, rows: np.ndarray, first: int) -> int:
+        """Reads rows of big-endian words. Two samples of 8 bits are a word, which can be in two rows.
+
+        Args:
+            rows: is overwritten.
+            first: position of the first sample in the pixel data, in bytes.
+
+        Returns:
+            The number of bytes that were read.
+        """
+        before = first % 2
+        self._stream.seek(self._offset + first - before)
+        data = self._stream.read((before + rows.nbytes + 1) // 2 * 2)
+        swapped = np.frombuffer(data, "u2", len(data) // 2).byteswap().view(np.uint8)
+        found = swapped[before : before + rows.nbytes]
+        rows.reshape(-1).view(np.uint8)[: len(found)] = found
+        return len(found)

@@ -17,7 +17,9 @@ _PREAMBLE, _PREFIX = 128, b"DICM"
 _META_GROUP, _FIRST_GROUP = b"\x02\0", b"\x08\0"
 _GROUPS = (_META_GROUP, _FIRST_GROUP, b"\x10\0", b"\x18\0", b"\x20\0", b"\x28\0")  # those of an image's header
 _LONGEST_FIRST_VALUE = 1024  # bytes; the first element of a data set is a number, a character set or a UID
-_DEFLATED, _BIG_ENDIAN_SYNTAX = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
+IMPLICIT_SYNTAX, EXPLICIT_SYNTAX = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
+DEFLATED_SYNTAX, BIG_ENDIAN_SYNTAX = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
+"""The transfer syntaxes of uncompressed pixel data; PS3.6, A."""
 
 
 def has_prefix(magic: bytes) -> bool:
@@ -65,18 +67,34 @@ def data_set_encoding(head: bytes, syntax: str | None) -> str:
         syntax: the transfer syntax UID; None if the file does not contain one.
 
     Raises:
-        RejectedFilm: by the transfer syntax, the data set is deflated or has another byte order.
+        RejectedFilm: by the transfer syntax, the data set has another byte order; or it is big endian without VRs,
+            which DICOM does not define.
     """
     is_big_endian = head[:1] == b"\0" and head[1:2] != b"\0"
-    if syntax == _DEFLATED and _is_first_element(head):
-        raise _not_fitting("deflated", "not deflated")
-    if syntax == _BIG_ENDIAN_SYNTAX and not is_big_endian:
+    if syntax == BIG_ENDIAN_SYNTAX and not is_big_endian:
         raise _not_fitting("big endian", "little endian")
-    if is_big_endian and syntax not in (None, _BIG_ENDIAN_SYNTAX, _DEFLATED):
+    if is_big_endian and syntax not in (None, BIG_ENDIAN_SYNTAX):
         raise _not_fitting("little endian", "big endian")
+    if is_big_endian and not has_vr(head):
+        raise RejectedFilm(
+            "header", "its data set is big endian and has no VRs; convert the file to Explicit VR Little Endian"
+        )
     if is_big_endian:
         return BIG_ENDIAN
     return EXPLICIT_VR if has_vr(head) else IMPLICIT_VR
+
+
+def check_is_deflated(head: bytes) -> None:
+    """Checks that a data set that is deflated by its transfer syntax does not begin with an element.
+
+    Args:
+        head: the first eight bytes after the file meta information.
+
+    Raises:
+        RejectedFilm: it does.
+    """
+    if _is_first_element(head):
+        raise _not_fitting("deflated", "not deflated")
 
 
 def _not_fitting(expected: str, found: str) -> RejectedFilm:

@@ -1,10 +1,9 @@
 """PNG and JPEG files: damage that their formats let notice, and bytes after their end."""
 
 import io
+import zlib
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from preprocess.images.formats import open_film
 from tests.preprocess.images import files
@@ -64,12 +63,26 @@ def test_a_png_is_decoded_once():
     assert film._image is image
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_an_oriented_tiff_is_read_upright(orientation):
-    file = io.BytesIO()
-    Image.fromarray(FILM).save(file, "TIFF", tiffinfo={274: orientation})
-    turned = {
-        1: FILM, 2: FILM[:, ::-1], 3: FILM[::-1, ::-1], 4: FILM[::-1], 5: FILM.T, 6: FILM.T[:, ::-1],
-        7: FILM.T[::-1, ::-1], 8: FILM.T[::-1],
-    }[orientation]  # fmt: skip
-    np.testing.assert_array_equal(read(file.getvalue()), turned)
+def deflated_tiff(strips, **options):
+    """Returns a TIFF of `FILM` whose data are the deflated strips. options: of `files.tiff`."""
+    return files.tiff(FILM, data=b"".join(strips), more={259: 8}, **options)
+
+
+@pytest.mark.parametrize("big", [False, True], ids=["TIFF", "BigTIFF"])
+def test_every_flipped_bit_of_a_deflated_tiff_strip_is_noticed(big):
+    packed = zlib.compress(FILM.astype("<u2").tobytes())
+    data = deflated_tiff([packed], big=big)
+    start = data.index(packed)
+    check(data, files.full_range(FILM, 16))
+    reason = f"pixels: its TIFF data are damaged: the checksum of the strip or tile at byte {start:,} is wrong"
+    for position in [*range(2, 60), *range(60, len(packed), 41), *range(len(packed) - 4, len(packed))]:
+        damaged = bytearray(data)
+        damaged[start + position] ^= 1 << position % 8
+        check(bytes(damaged), reason)
+
+
+def test_a_deflated_tiff_strip_without_its_checksum_is_refused():
+    packed = zlib.compress(FILM.astype("<u2").tobytes())
+    assert "the checksum of the strip or tile" in read(deflated_tiff([packed[:-4]]))
+    assert "the checksum of the strip or tile" in read(deflated_tiff([packed[:-1]]))
+    check(deflated_tiff([packed, b"rest"]), files.full_range(FILM, 16))
