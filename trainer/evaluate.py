@@ -69,7 +69,8 @@ def make_parser() -> CommandParser:
     """Returns the parser of the command line."""
     parser = CommandParser(
         prog="python -m trainer.evaluate",
-        description="Evaluates a trained breast-density classifier on any images. Changes nothing in its folder.",
+        description="Evaluates a trained breast-density classifier on any images. Changes nothing in its folder. It "
+        "runs the SavedModel in the folder, which can contain any operation: use it with models that you trust.",
         formatter_class=HelpFormatter,
         allow_abbrev=False,
     )

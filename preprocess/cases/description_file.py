@@ -69,7 +69,7 @@ def decode(data: bytes, origin: str) -> str:
     utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     if data.startswith(b"PK\x03\x04"):
         raise InputError(f"{origin}: an Excel workbook or another ZIP archive; save the table as CSV")
-    if not utf16 and 3 * data[:1000].count(0) > len(data[:1000]):
+    if not utf16 and 1 / 3 < data[:1000].count(0) / max(1, len(data[:1000])) < 2 / 3:
         raise InputError(f"{origin}: contains NUL bytes, as UTF-16 without a byte order mark has; save it as UTF-8")
     try:
         return data.decode("utf-16" if utf16 else "utf-8-sig")
