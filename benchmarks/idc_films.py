@@ -11,7 +11,6 @@ film contains the whole block, so the smallest and the largest pixel value are t
 """
 
 import base64
-import csv
 import functools
 import io
 import struct
@@ -22,13 +21,11 @@ from pathlib import Path
 
 import google_crc32c
 import numpy as np
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ImplicitVRLittleEndian, SecondaryCaptureImageStorage
 
-from benchmarks.measure import ROOT
+from pipelines.sample.dicom_files import FULL, describe_pixels, make_header
+from preprocess.cases import catalogue
 from preprocess.contract.schema import Size
 
-CATALOGUE = ROOT / "preprocess/cases/catalogue.csv"
 BLOCK_BYTES = 8 << 20  # less than the smallest film
 HEIGHTS, WIDTHS = (3256, 7111), (1531, 5431)
 """Smallest and largest number of rows and of columns of a film of CBIS-DDSM."""
@@ -104,35 +101,12 @@ class Film:
         Args:
             comment: number of bytes to which the comment is padded.
         """
-        smallest, largest = _value_range()
-        dataset = Dataset()
-        dataset.SpecificCharacterSet = "ISO_IR 100"
-        dataset.SOPClassUID = SecondaryCaptureImageStorage
-        dataset.SOPInstanceUID = f"2.25.{self.instance.int}"
-        dataset.StudyDate, dataset.StudyTime, dataset.AccessionNumber = "20160807", "", ""
-        dataset.Modality, dataset.ConversionType = "MG", "WSD"
-        dataset.SecondaryCaptureDeviceManufacturer = "MathWorks"
-        dataset.SecondaryCaptureDeviceManufacturerModelName = "MATLAB"
-        dataset.ReferringPhysicianName, dataset.SeriesDescription = "", "full mammogram images"
-        dataset.PatientName = dataset.PatientID = self.mammogram_id
-        dataset.PatientBirthDate = dataset.PatientSex = ""
-        private = dataset.private_block(0x0013, "CTP", create=True)
-        private.add_new(0x10, "LO", "CBIS-DDSM")
-        private.add_new(0x13, "LO", "00000000")
-        dataset.BodyPartExamined = "BREAST"
-        dataset.StudyInstanceUID, dataset.SeriesInstanceUID = self.study_uid, self.series_uid
-        dataset.StudyID, dataset.SeriesNumber, dataset.InstanceNumber = "DDSM", "1", "1"
-        dataset.PatientOrientation, dataset.Laterality = self.view, self.side[0]
+        dataset = make_header(
+            f"2.25.{self.instance.int}", self.mammogram_id, self.study_uid, self.series_uid, FULL, self.side, self.view
+        )
+        del dataset.ContentDate, dataset.ContentTime  # room for the comment in a header of the usual length
+        describe_pixels(dataset, shape, 16, _value_range())
         dataset.ImageComments = _COMMENT.ljust(comment)
-        dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-        dataset.Rows, dataset.Columns = shape
-        dataset.BitsAllocated = dataset.BitsStored = 16
-        dataset.HighBit, dataset.PixelRepresentation = 15, 0
-        dataset.SmallestImagePixelValue, dataset.LargestImagePixelValue = smallest, largest
-        dataset.file_meta = FileMetaDataset()
-        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
-        dataset.file_meta.ImplementationClassUID = "1.2.40.0.13.1.1"
-        dataset.file_meta.ImplementationVersionName = "dcm4che-1.4.35"
         stream = io.BytesIO()
         dataset.save_as(stream, enforce_file_format=True)
         return stream.getvalue() + struct.pack("<HHI", *_PIXEL_DATA, 2 * shape[0] * shape[1])
@@ -154,19 +128,17 @@ class Film:
 @functools.cache
 def read_films() -> dict[str, Film]:
     """Returns folder -> film for all films of the catalogue."""
-    with CATALOGUE.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    kept = ("mammogram_id", "study_uid", "series_uid", "side", "view")
     return {
-        row["idc_folder"]: Film(
-            **{name: row[name] for name in kept}, folder=row["idc_folder"], byte_count=int(row["bytes"])
+        e.idc_folder: Film(
+            mammogram_id=e.mammogram_id, study_uid=e.study_uid, series_uid=e.series_uid, side=e.side, view=e.view,
+            folder=e.idc_folder, byte_count=e.bytes,
         )
-        for row in rows
-    }
+        for e in catalogue.entries()
+    }  # fmt: skip
 
 
 def write_film(folder: str, root: Path) -> Path:
-    """Writes the film of a folder below a root, under its name in the bucket; returns its path."""
+    """Writes the film of a folder in the bucket to a file below a local root; returns the path of the file."""
     film = read_films()[folder]
     path = root / film.name
     path.parent.mkdir(parents=True, exist_ok=True)

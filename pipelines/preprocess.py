@@ -2,8 +2,9 @@
 
 import argparse
 import dataclasses
+import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -15,8 +16,8 @@ from pipelines.preparation.dry_run import dry_run
 from pipelines.preparation.earlier import look_for_dataset
 from pipelines.preparation.inputs import IDC_ROOT, list_films, read_case_descriptions
 from pipelines.preparation.summary import Outcome, explain_refusal, format_outcome, refusal_lines
-from preprocess.cases.descriptions import catalogue_mammograms
-from preprocess.cases.diagnosis import name_links_out
+from preprocess.cases.descriptions import Mammogram, catalogue_mammograms
+from preprocess.cases.diagnosis import explain_missing, name_links_out
 from preprocess.cases.locate import FileIndex, FilmIndex, IdcIndex
 from preprocess.cases.plan import Plan, make_plan
 from preprocess.contract import schema
@@ -49,10 +50,14 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     options, beam_options = command_line.parse(argv)
     _set_log_level(runners.is_local(beam_options))
     output_root = options.output
-    plan = _plan(options, log)
+    mammograms, index = _read_input(options)
+    plan = make_plan(mammograms, index, command_line.parameters_of(options).selection)
+    for line in name_links_out(index.listing):
+        log.info(line)
+    explain = functools.partial(explain_missing, mammograms, index)
     if options.dry_run:
         outcome = dry_run(plan, options.input, options.canvas, options.max_pixels, log)
-        log.info("\n".join([format_outcome(outcome), *refusal_lines(outcome, options.max_rejected, plan.explanation)]))
+        log.info("\n".join([format_outcome(outcome), *refusal_lines(outcome, options.max_rejected, explain)]))
         return
     runners.choose_worker_count(beam_options, plan.films)
     with locked(output_root, "--output") as lock, storage.output_errors(output_root):
@@ -71,24 +76,21 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
             plan, recipe = earlier.reused(plan, recipe)
             if earlier.message:
                 log.info(earlier.message)
-            _make(plan, recipe, options.canvas, beam_options, log)
+            _make(plan, recipe, options.canvas, beam_options, explain, log)
         outcome = _read_outcome(recipe, plan)
     log.info(format_outcome(outcome))
     log.info("\n" + "\n".join(recipe.final(name) for name in schema.OUTPUTS))
 
 
-def _plan(options: argparse.Namespace, log: Log) -> Plan:
+def _read_input(options: argparse.Namespace) -> tuple[list[Mammogram], FilmIndex]:
+    """Reads the case descriptions, or the catalogue without them, and lists the films."""
     if options.train_csv:
         mammograms = read_case_descriptions(options.train_csv, options.test_csv)
     else:
         mammograms = catalogue_mammograms()
-    index: FilmIndex
-    index = IdcIndex() if options.input == IDC_ROOT else FileIndex(list_films(options.input, options.output))
-    plan = make_plan(mammograms, index, command_line.parameters_of(options).selection)
-    if not plan.explanation:  # it names them, too
-        for line in name_links_out(index.listing):
-            log.info(line)
-    return plan
+    if options.input == IDC_ROOT:
+        return mammograms, IdcIndex()
+    return mammograms, FileIndex(list_films(options.input, options.output))
 
 
 def build(pipeline: beam.Pipeline, plan: Plan, recipe: Recipe, canvas: Size | None) -> None:
@@ -121,8 +123,14 @@ def _pipeline(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: Pip
     return pipeline
 
 
-def _make(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: PipelineOptions, log: Log) -> None:
+def _make(
+    plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: PipelineOptions,
+    explain: Callable[[], Sequence[str]], log: Log,
+) -> None:  # fmt: skip
     """Runs the job. When this returns, the data set is published.
+
+    Args:
+        explain: returns lines that explain missing films.
 
     Raises:
         RunFailed: the job failed, or too many mammograms were rejected.
@@ -146,7 +154,7 @@ def _make(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: Pipelin
         raise RunFailed(
             f"no data set is published: {refusal.refusal}; see {listed}, then correct the input or allow more with "
             f"--max_rejected",
-            explain_refusal(omissions, plan.explanation),
+            explain_refusal(omissions, explain()),
         )
 
 

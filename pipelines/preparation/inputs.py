@@ -22,10 +22,9 @@ def read_case_descriptions(train: Sequence[str], test: Sequence[str]) -> list[Ma
     Raises:
         InputError: see `read_descriptions`; a file is given for both splits, or the splits are exchanged.
     """
-    rows = [*read_descriptions(train, schema.TRAIN), *read_descriptions(test, schema.TEST)]
-    in_both = {path for pattern in train for path in _files_of(pattern)}
-    in_both &= {path for pattern in test for path in _files_of(pattern)}
-    if in_both:
+    train_files, test_files = _files_of(train), _files_of(test)
+    rows = [*_read_files(train_files, schema.TRAIN), *_read_files(test_files, schema.TEST)]
+    if in_both := set(train_files) & set(test_files):
         raise InputError(
             f"{min(in_both)}: is given for both --train_csv and --test_csv; give each case description for one of them"
         )
@@ -40,7 +39,11 @@ def read_descriptions(patterns: Sequence[str], split: str) -> Iterator[Descripti
     Raises:
         InputError: a pattern matches no file, or a file is not a case description.
     """
-    for path in dict.fromkeys(path for pattern in patterns for path in _files_of(pattern)):
+    yield from _read_files(_files_of(patterns), split)
+
+
+def _read_files(paths: Sequence[str], split: str) -> Iterator[DescriptionRow]:
+    for path in paths:
         try:
             data = storage.read(path)
         except OSError as error:
@@ -71,11 +74,15 @@ def list_films(input_root: str, output_root: str) -> Listing:
     return Listing(files, listing.links_out)
 
 
-def _files_of(pattern: str) -> list[str]:
-    try:
-        paths = storage.match(storage.absolute(pattern))
-    except OSError as error:
-        raise InputError(f"{pattern}: cannot be searched for ({error})") from error
-    if not paths:
-        raise InputError(f"{pattern}: no such file; give the case descriptions' paths, e.g. csv/*_train_set.csv")
-    return paths
+def _files_of(patterns: Sequence[str]) -> list[str]:
+    """Returns the files that paths and glob patterns name, each once."""
+    found: list[str] = []
+    for pattern in patterns:
+        try:
+            paths = storage.match(storage.absolute(pattern))
+        except OSError as error:
+            raise InputError(f"{pattern}: cannot be searched for ({error})") from error
+        if not paths:
+            raise InputError(f"{pattern}: no such file; give the case descriptions' paths, e.g. csv/*_train_set.csv")
+        found += paths
+    return list(dict.fromkeys(found))

@@ -1,7 +1,7 @@
 """The summary that a run prints at its end: counts by split and category, and the omissions with their reasons."""
 
 import collections
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from preprocess.cases.diagnosis import explain_omissions
@@ -54,19 +54,19 @@ def format_outcome(outcome: Outcome) -> str:
     return "\n".join([*lines, *_reasons(outcome.omissions)])
 
 
-def refusal_lines(outcome: Outcome, max_rejected: float, explanation: Sequence[str]) -> list[str]:
+def refusal_lines(outcome: Outcome, max_rejected: float, explain: Callable[[], Sequence[str]]) -> list[str]:
     """Returns what a run would print instead of publishing a data set; empty if it would publish one.
 
     Args:
         max_rejected: the largest share of rejected mammograms.
-        explanation: see `Plan.explanation`.
+        explain: returns lines that explain missing files, see `explain_missing`; called for a refusal only.
     """
     rejected = sum(omission.kind == schema.REJECTED for omission in outcome.omissions)
     if any(outcome.counts.values()) and rejected <= max_rejected * outcome.totals.named:
         return []
     found = f"{rejected:,} of {outcome.totals.named:,} named mammograms are rejected"
     first = f"a run would publish no data set: {found}, and --max_rejected is {max_rejected:g}"
-    return ["", first, *map(printable, explain_refusal(outcome.omissions, explanation))]
+    return ["", first, *map(printable, explain_refusal(outcome.omissions, explain()))]
 
 
 def explain_refusal(omissions: Sequence[Omission], explanation: Sequence[str]) -> list[str]:

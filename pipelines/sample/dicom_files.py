@@ -46,8 +46,8 @@ def write_dicom(
         total_bytes: size of the file. The comment is padded with spaces to reach it: an even number, at least that of
             the pixels and of `LARGEST_HEADER`. None if the size does not matter.
     """
-    dataset = _make_header(uid(series, path.rpartition("/")[2]), patient_id, study, series, description, side, view)
-    _describe_pixels(dataset, pixels)
+    dataset = make_header(uid(series, path.rpartition("/")[2]), patient_id, study, series, description, side, view)
+    describe_pixels(dataset, pixels.shape, 8 * pixels.itemsize, (int(pixels.min()), int(pixels.max())))
     data = pixels.astype(f"<u{pixels.itemsize}", copy=False).tobytes()
     data += b"\0" * (len(data) % 2)
     if total_bytes is not None:
@@ -61,7 +61,7 @@ def write_dicom(
         dataset.save_as(stream, enforce_file_format=True)
 
 
-def _make_header(
+def make_header(
     instance: str, patient_id: str, study: str, series: str, description: str, side: str, view: str
 ) -> Dataset:
     """Returns the elements that do not depend on the pixels."""
@@ -93,13 +93,19 @@ def _make_header(
     return dataset
 
 
-def _describe_pixels(dataset: Dataset, pixels: np.ndarray) -> None:
-    bits = 8 * pixels.itemsize
+def describe_pixels(dataset: Dataset, shape: tuple[int, ...], bits: int, value_range: tuple[int, int]) -> None:
+    """Adds the elements that describe the pixels.
+
+    Args:
+        shape: (height, width).
+        bits: 8 or 16.
+        value_range: the smallest and the largest pixel value.
+    """
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-    dataset.Rows, dataset.Columns = pixels.shape
+    dataset.Rows, dataset.Columns = shape
     dataset.BitsAllocated = dataset.BitsStored = bits
     dataset.HighBit, dataset.PixelRepresentation = bits - 1, 0
-    dataset.SmallestImagePixelValue, dataset.LargestImagePixelValue = int(pixels.min()), int(pixels.max())
+    dataset.SmallestImagePixelValue, dataset.LargestImagePixelValue = value_range
 
 
 def _count_bytes(dataset: Dataset) -> int:

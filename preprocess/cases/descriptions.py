@@ -19,7 +19,8 @@ from preprocess.runtime.errors import InputError
 
 _PATH_FORMAT = "<mammogram ID>/<StudyUID>/<SeriesUID>/000000.dcm"
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_SPLIT_NAMES = {schema.TRAIN: "Training", schema.TEST: "Test"}
+SPLIT_NAMES = {schema.TRAIN: "Training", schema.TEST: "Test"}
+"""Split -> its name in a mammogram ID."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def check_splits(mammograms: Sequence[Mammogram]) -> None:
     Raises:
         InputError: all training mammograms are named as test mammograms of CBIS-DDSM, and all test ones as training.
     """
-    other = {schema.TRAIN: "Test", schema.TEST: "Training"}
+    other = {schema.TRAIN: SPLIT_NAMES[schema.TEST], schema.TEST: SPLIT_NAMES[schema.TRAIN]}
     names = [(m.split, parse_mammogram_id(m.mammogram_id)) for m in mammograms]
     if {split for split, _ in names} == set(other) and all(
         found and found[1] == other[split] for split, found in names
@@ -114,7 +115,7 @@ def _mammogram_id(row: DescriptionRow) -> str:
         return name
     if entry := catalogue.by_series().get(path.study_and_series[1]):
         return entry.mammogram_id
-    return f"{row.collection}-{_SPLIT_NAMES[row.split]}_{columns}" if row.collection else columns
+    return f"{row.collection}-{SPLIT_NAMES[row.split]}_{columns}" if row.collection else columns
 
 
 def _ends_with(name: str, columns: str) -> bool:

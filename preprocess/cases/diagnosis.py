@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from preprocess.cases import catalogue
 from preprocess.cases.descriptions import Mammogram
 from preprocess.cases.identity import PathParts, split_path
-from preprocess.cases.locate import keys_in, keys_of, reason_to_ignore
+from preprocess.cases.locate import ARCHIVE, OWN_OUTPUT, FilmIndex, keys_in, keys_of, reason_to_ignore
 from preprocess.contract.schema import Omission
 from preprocess.files.listing import Listing
 
@@ -34,14 +34,20 @@ _ADVICE = {
 }
 
 
-def explain_missing(missing: Sequence[Mammogram], named: Sequence[Mammogram], listing: Listing) -> list[str]:
+def explain_missing(named: Sequence[Mammogram], index: FilmIndex) -> list[str]:
     """Explains why mammograms have no file below the input root; the most likely causes are the first lines.
 
     Args:
-        missing: those that have none.
         named: all mammograms of the case descriptions.
-        listing: the files that were searched. Those of other mammograms are left out of the explanation.
+        index: the files that were searched. Those of other mammograms are left out of the explanation.
+
+    Returns:
+        No line if all mammograms have a file.
     """
+    listing = index.listing
+    missing = [mammogram for mammogram in named if not index.locate(mammogram).files]
+    if not missing:
+        return []
     lines = name_links_out(listing)
     faults = [mammogram.fault for mammogram in missing if mammogram.fault]
     if 2 * len(faults) > len(missing):
@@ -111,7 +117,7 @@ def _grouped(texts: Sequence[str]) -> list[str]:
 def _why_not(parts: PathParts, described: set[tuple[str, ...]]) -> tuple[str, str]:
     """Returns why a file was not taken: the kind of the reason, and the reason."""
     if reason := reason_to_ignore(parts):
-        return (_ARCHIVE if "archive" in reason else _OWN if "data set" in reason else "ignored"), reason
+        return {ARCHIVE: _ARCHIVE, OWN_OUTPUT: _OWN}.get(reason, "ignored"), reason
     if parts.is_of_abnormality:
         return _CROP, "it is a crop or a ROI mask"
     named = (

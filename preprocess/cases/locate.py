@@ -38,6 +38,10 @@ _SYSTEM_FOLDERS = (
 )  # fmt: skip
 _ARCHIVE_EXTENSIONS = ("7z", "gz", "rar", "tar", "tgz", "zip")
 
+ARCHIVE = "it is an archive, and archives are not unpacked"
+OWN_OUTPUT = "it is an image of a data set that this job has made"
+"""Two of the reasons that `reason_to_ignore` returns."""
+
 Key = tuple[str, ...]
 
 
@@ -94,26 +98,24 @@ class FileIndex:
     def __init__(self, listing: Listing):
         """Builds the index."""
         self.listing = listing
-        self._index: dict[Key, list[str]] = collections.defaultdict(list)
-        for path in listing.files:
+        self._index: dict[Key, list[tuple[FilmFile, str]]] = collections.defaultdict(list)
+        for path, file in listing.files.items():
             parts = split_path(path)
             if not reason_to_ignore(parts):
+                film = FilmFile(_kind(parts), file.target or path, file.bytes, file.version)
+                density, _ = parts.converted
                 for key in keys_in(parts):
-                    self._index[key].append(path)
+                    self._index[key].append((film, density))
 
     def locate(self, mammogram: Mammogram) -> Location:
         """Returns the files of a mammogram."""
-        named = {path for key in keys_of(mammogram) for path in self._index.get(key, ())}
-        if not named:
+        found = sorted({entry for key in keys_of(mammogram) for entry in self._index.get(key, ())})
+        if not found:
             return Location(fault="no file of this mammogram below the input root, in any known layout")
-        by_path: dict[str, FilmFile] = {}  # a file and links to it are one file, of the kind that is less preferred
-        for path in named:
-            file = self.listing.files[path]
-            film = FilmFile(_kind(split_path(path)), file.target or path, file.bytes, file.version)
-            by_path[film.path] = max(film, by_path.get(film.path, film))
-        files = sorted(by_path.values())
-        preferred = [path for path in sorted(named) if _kind(split_path(path)) == files[0].kind]
-        return Location(tuple(files), _unprintable(files) or _density_conflict(preferred, mammogram))
+        by_path = {film.path: film for film, _ in found}  # of a file and links to it, the kind that is less preferred
+        files = tuple(sorted(by_path.values()))
+        densities = [density for film, density in found if film.kind == files[0].kind]
+        return Location(files, _unprintable(files[0]) or _density_conflict(densities, mammogram))
 
 
 def keys_of(mammogram: Mammogram) -> Iterator[Key]:
@@ -144,9 +146,9 @@ def reason_to_ignore(parts: PathParts) -> str:
     if parts.name.startswith("._") or "__macosx" in (folder.lower() for folder in parts.folders):
         return "it is a file that macOS adds to a copy"
     if not _OWN_FOLDERS.isdisjoint(parts.folders):
-        return "it is an image of a data set that this job has made"
+        return OWN_OUTPUT
     if parts.extension in _ARCHIVE_EXTENSIONS or parts.name.lower().endswith(".7z"):
-        return "it is an archive, and archives are not unpacked"
+        return ARCHIVE
     if parts.extension in _OTHER_EXTENSIONS or parts.name.startswith(".") or parts.name.lower() in _OTHER_NAMES:
         return "its name is not that of an image"
     if any(folder.lower() in _SYSTEM_FOLDERS for folder in parts.folders):
@@ -161,16 +163,14 @@ def _kind(parts: PathParts) -> int:
     return IMAGE if is_converted else DICOM
 
 
-def _unprintable(files: list[FilmFile]) -> str:
+def _unprintable(file: FilmFile) -> str:
     """Returns a message if a path cannot be written into a table (control characters, bytes that are not text)."""
-    path = files[0].path
-    return "" if path.isprintable() else f"its path {path!a} is not printable text; rename it"
+    return "" if file.path.isprintable() else f"its path {file.path!a} is not printable text; rename it"
 
 
-def _density_conflict(paths: list[str], mammogram: Mammogram) -> str:
+def _density_conflict(densities: list[str], mammogram: Mammogram) -> str:
     """Returns a message if the name of a preferred file contains another density than the case description."""
-    for path in paths:
-        density = split_path(path).converted[0]
+    for density in densities:
         if density not in ("", mammogram.density):
             return f"the file name contains density {density}, the case description contains {mammogram.density!r}"
     return ""

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from preprocess.cases.catalogue import COLUMNS, CatalogueEntry
 from preprocess.cases.description_file import DescriptionRow, decode, read_rows
-from preprocess.cases.descriptions import Mammogram, group_by_mammogram
-from preprocess.contract import schema
-from preprocess.runtime.arguments import HelpFormatter
+from preprocess.cases.descriptions import SPLIT_NAMES, Mammogram, group_by_mammogram
+from preprocess.cases.identity import parse_mammogram_id
+from preprocess.runtime.arguments import CommandParser, HelpFormatter
 from preprocess.runtime.command import exit_process, run_command
 from preprocess.runtime.errors import InputError
 
@@ -25,9 +25,7 @@ COLLECTION_ID = "cbis_ddsm"  # of CBIS-DDSM in the index of the IDC
 UNKNOWN_DENSITY = "0"  # the density of two mammograms of CBIS-DDSM; the catalogue contains them
 
 _FILE_NAME = re.compile(r"(calc|mass)_case_description_(train|test)_set\.csv")
-_ID = re.compile(r"(Calc|Mass)-(Training|Test)_P_\d+_(?:LEFT|RIGHT)_(?:CC|MLO)")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_SPLITS = {"Training": schema.TRAIN, "Test": schema.TEST}
 _UIDS = ("SeriesInstanceUID", "StudyInstanceUID", "crdc_series_uuid")
 _CSV_COLUMNS = (*_UIDS, "instances", "bytes")
 _PARQUET_COLUMNS = (*_UIDS, "instanceCount", "series_size_MB")
@@ -47,8 +45,7 @@ class Series:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status, see `run_command`."""
-    options = _parser().parse_args(argv)
-    return run_command(lambda: run(options))
+    return run_command(lambda: run(_parser().parse_args(argv)))
 
 
 def run(options: argparse.Namespace) -> None:
@@ -140,8 +137,8 @@ def _entry(mammogram: Mammogram, series: Mapping[str, Series]) -> CatalogueEntry
         InputError: the case descriptions and the index do not agree about it.
     """
     m = mammogram
-    match = _ID.fullmatch(m.mammogram_id)
-    if match is None or _SPLITS[match[2]] != m.split:
+    names = parse_mammogram_id(m.mammogram_id)
+    if names is None or names[1] != SPLIT_NAMES[m.split]:
         raise InputError(f"{m.mammogram_id!a} is not the ID of a mammogram of the {m.split} set of CBIS-DDSM")
     if m.fault and m.density != UNKNOWN_DENSITY:
         raise InputError(f"{m.mammogram_id}: {m.fault}")
@@ -161,7 +158,7 @@ def _entry(mammogram: Mammogram, series: Mapping[str, Series]) -> CatalogueEntry
         )
     return CatalogueEntry(
         m.mammogram_id,
-        match[1].lower(),
+        names[0].lower(),
         m.split,
         m.patient,
         m.side,
@@ -174,8 +171,8 @@ def _entry(mammogram: Mammogram, series: Mapping[str, Series]) -> CatalogueEntry
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="python -m preprocess.cases.make_catalogue",
         description="Lists the full mammograms in case descriptions of CBIS-DDSM with UIDs, IDC folders and sizes.",
         formatter_class=HelpFormatter,

@@ -108,13 +108,11 @@ class Plan:
     Attributes:
         films: to prepare, sorted.
         omissions: those that are known before any film is opened, sorted.
-        explanation: lines that explain why mammograms have no file; empty if all have one.
     """
 
     films: tuple[Film, ...]
     omissions: tuple[Omission, ...]
     totals: Totals
-    explanation: tuple[str, ...] = ()
 
     def fingerprint(self, parameters: Mapping[str, object]) -> str:
         """Returns the SHA-256 of this plan and the parameters.
@@ -153,10 +151,9 @@ def make_plan(mammograms: Iterable[Mammogram], index: FilmIndex, selection: Sele
         raise InputError(
             f"not one of the {len(mammograms):,} mammograms that the case descriptions name has a file below the "
             f"input root",
-            explain_missing(mammograms, mammograms, index.listing),
+            explain_missing(mammograms, index),
         )
 
-    missing = [mammogram for mammogram, location in located if not location.files]
     both = _ids_in_both_splits(mammograms)
     films, omissions = [], []
     for mammogram, location in located:
@@ -183,7 +180,6 @@ def make_plan(mammograms: Iterable[Mammogram], index: FilmIndex, selection: Sele
             duplicate_files=sum(len(location.files[1:]) for _, location in located),
             overlapping_patients=len(overlap),
         ),
-        explanation=tuple(explain_missing(missing, mammograms, index.listing)) if missing else (),
     )
 
 

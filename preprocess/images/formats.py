@@ -10,8 +10,21 @@ from preprocess.images.dicom.start import MAGIC_BYTES, find_start, has_prefix
 from preprocess.images.pixels import MAX_PIXELS, FilmImage
 from preprocess.runtime.errors import RejectedFilm
 
-_RASTER = (b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\xff\xd8\xff")
-"""The first bytes of PNG, TIFF, BigTIFF and JPEG files."""
+PNG, TIFF, JPEG = "PNG", "TIFF", "JPEG"
+_RASTER = {
+    b"\x89PNG\r\n\x1a\n": PNG, b"II*\0": TIFF, b"MM\0*": TIFF, b"II+\0": TIFF, b"MM\0+": TIFF, b"\xff\xd8\xff": JPEG,
+}  # fmt: skip
+"""First bytes of a file -> format; BigTIFF has `+`."""
+
+
+def raster_format(magic: bytes) -> str | None:
+    """Returns the format of a PNG, TIFF or JPEG file by its first `MAGIC_BYTES` bytes; None for other files.
+
+    A DICOM file may begin like one of these, in its preamble.
+    """
+    if has_prefix(magic):
+        return None
+    return next((name for start, name in _RASTER.items() if magic.startswith(start)), None)
 
 
 def open_film(stream: BinaryIO, max_pixels: int = MAX_PIXELS) -> FilmImage:
@@ -49,7 +62,7 @@ def _open_by_content(stream: BinaryIO) -> FilmImage:
     stream.seek(0)
     magic = stream.read(MAGIC_BYTES)
     stream.seek(0)
-    if not has_prefix(magic) and magic.startswith(_RASTER):
+    if raster_format(magic):
         return raster.open_raster(stream, size)
     start = find_start(magic)
     if start is not None:

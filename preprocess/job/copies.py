@@ -7,15 +7,15 @@ from preprocess.cases.locate import DICOM, IMAGE, LOSSY, FilmFile
 from preprocess.cases.plan import Film
 from preprocess.dataset.recipe import MeasuredFilm
 from preprocess.files import storage
+from preprocess.images.dicom.start import MAGIC_BYTES
 from preprocess.images.film_task import open_film_file
+from preprocess.images.formats import JPEG, PNG, TIFF, raster_format
 from preprocess.images.make_image import pixel_digest
 from preprocess.job.films import measure_file, task_of
 from preprocess.runtime.errors import RejectedFilm
 
-_KINDS = {b"\xff\xd8\xff": LOSSY, b"\x89PNG": IMAGE, b"II*\0": IMAGE, b"MM\0*": IMAGE, b"II+\0": IMAGE, b"MM\0+": IMAGE}
-"""First bytes of files -> kind; other files are DICOM, or not readable."""
-
-_MAGIC_BYTES = 16
+_KINDS = {JPEG: LOSSY, PNG: IMAGE, TIFF: IMAGE}
+"""Format of a file -> kind; other files are DICOM, or not readable."""
 
 
 def measure(film: Film, input_root: str, max_pixels: int) -> MeasuredFilm:
@@ -57,12 +57,11 @@ def _with_true_kind(file: FilmFile, input_root: str) -> FilmFile:
     if storage.escapes_root(input_root, path):
         return file
     try:
-        with open_film_file(path, "header", _MAGIC_BYTES) as stream:
-            magic = stream.read(_MAGIC_BYTES)
+        with open_film_file(path, "header", MAGIC_BYTES) as stream:
+            found = raster_format(stream.read(MAGIC_BYTES))
     except RejectedFilm:
         return file
-    kind = next((kind for start, kind in _KINDS.items() if magic.startswith(start)), DICOM)
-    return dataclasses.replace(file, kind=kind)
+    return dataclasses.replace(file, kind=_KINDS.get(found, DICOM) if found else DICOM)
 
 
 def _decode(film: Film, file: FilmFile, input_root: str, max_pixels: int) -> tuple[MeasuredFilm, bytes]:

@@ -111,6 +111,16 @@ def test_a_jpeg_with_another_name_is_not_preferred_to_a_png(copy, job, tmp_path)
     assert source(run(job, tmp_path)) == png.relative_to(tmp_path / "images").as_posix()
 
 
+def test_a_dicom_file_whose_preamble_is_that_of_a_tiff_is_a_dicom_file(copy, job, tmp_path):
+    """Slide scanners write such files (PS3.10, 7.1)."""
+    pixels = random_film(5, 60, 50)
+    dicom = copy("z", pixels)
+    data = dicom.read_bytes()
+    dicom.write_bytes(b"II*\0" + data[4:])
+    write_image(tmp_path / f"images/a/{FILM.mammogram_id}.png", (pixels >> 8).astype(np.uint8))
+    assert source(run(job, tmp_path)) == dicom.relative_to(tmp_path / "images").as_posix()
+
+
 def test_no_readable_file(copy, job, tmp_path):
     for folder in "ab":
         copy(folder, random_film(5, 60, 50)).write_bytes(b"")

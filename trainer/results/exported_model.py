@@ -79,6 +79,5 @@ def _local_copy(folder: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="export-") as copy:
         with input_errors(folder, "cannot be read"):
             for name in storage.list_files(folder):
-                target = f"{copy}/{name}"
-                storage.write(target, storage.read(storage.join(folder, name)))
+                storage.download(storage.join(folder, name), f"{copy}/{name}")
         yield copy

@@ -7,6 +7,7 @@ import pytest
 from preprocess.cases import catalogue
 from preprocess.cases.descriptions import Mammogram, catalogue_mammograms
 from preprocess.cases.diagnosis import explain_missing, explain_omissions
+from preprocess.cases.locate import FileIndex
 from preprocess.contract.schema import Omission
 from preprocess.files import storage
 from preprocess.files.listing import ListedFile, Listing
@@ -23,7 +24,7 @@ EXPECTED = (
 
 
 def explained(*paths, mammograms=(MAMMOGRAM,), links=()):
-    return explain_missing(mammograms, mammograms, Listing(dict.fromkeys(paths, ListedFile(1)), links))
+    return explain_missing(mammograms, FileIndex(Listing(dict.fromkeys(paths, ListedFile(1)), links)))
 
 
 @pytest.mark.parametrize(
@@ -150,6 +151,18 @@ def test_a_run_with_many_missing_films_is_explained(job, tmp_path):
         assert lines[start : start + 3] == explanation
         assert lines[start + 3].startswith("expected for ")
         assert lines[start + 4 : start + 6] == reasons
+
+
+def test_a_link_that_leads_out_is_named_by_a_run_that_succeeds(job, tmp_path):
+    write_csv(tmp_path / "train.csv", TRAIN)
+    write_csv(tmp_path / "test.csv", TEST)
+    for number, film in enumerate([*TRAIN, *TEST][1:]):
+        as_in_csv(tmp_path / "images", film, random_film(number))
+    (tmp_path / "elsewhere").mkdir()
+    os.symlink(tmp_path / "elsewhere", tmp_path / "images/more")
+    status, output, _ = job("--max_rejected", "0.1")
+    assert status == 0
+    assert "a linked folder leads out of the input root and is not followed: more; give its target" in output
 
 
 def test_links(tmp_path):
