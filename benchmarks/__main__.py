@@ -1,7 +1,7 @@
 """Measures the speed and the memory of the project: `python -m benchmarks FOLDER [NAME ...]`.
 
-FOLDER takes up to 8 GB; the synthetic films are kept there for the next run. The results are printed and, if no NAME is
-given, written to benchmarks/results.md and results.png.
+Up to 8 GB are written to FOLDER; its synthetic films are kept for the next run. The results are printed and, if no NAME
+is given, written to benchmarks/results.md and results.png.
 """
 
 import shutil

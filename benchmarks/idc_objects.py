@@ -25,7 +25,7 @@ class Objects:
         self._names = sorted(self.films)
 
     def listing(self, query: dict[str, str]) -> dict:
-        """Returns a page of the objects whose names begin with a prefix, and of the folders if there is a delimiter.
+        """Returns one page of a listing: objects whose names begin with a prefix, and folders if there is a delimiter.
 
         Args:
             query: `prefix`, `delimiter`, `maxResults`, `pageToken` and `fields` of a request.

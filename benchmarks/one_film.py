@@ -43,7 +43,7 @@ def run(folder: Path) -> list[Row]:
 
 
 def prepare(path: Path, method: str) -> tuple[bytes, bytes]:
-    """Does the work of a worker for a film, without writing files; returns the bytes of the PNG and of the record."""
+    """Prepares one film like a worker, without writing files; returns the bytes of the PNG and of the record."""
     return _encoded(resized(path, method))
 
 

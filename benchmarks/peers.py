@@ -17,7 +17,7 @@ def read(path: Path) -> bytes:
 
 
 def as_in_2018(path: Path, canvas: Size, size: Size) -> np.ndarray:
-    """Resizes as in 2018: a canvas of 64-bit integers with the film in its corner, Pillow's NEAREST; (h, w) uint16."""
+    """Resizes like the tutorial of 2018: an int64 canvas, resized with Pillow's NEAREST. Returns (h, w) uint16."""
     film = pydicom.dcmread(path).pixel_array
     padded = np.zeros(canvas, np.int64)
     padded[: film.shape[0], : film.shape[1]] = film

@@ -29,7 +29,7 @@ DELIMITERS = (",", ";", "\t", "|")
 CROP_COLUMNS = ("cropped image file path", "roi mask file path")
 """Optional columns, whose series are not those of full mammograms."""
 
-_SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # Excel writes it, and reads it as an instruction
+_SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # written by Excel to name the delimiter
 _REPEATED = re.compile(r"\.\d+$")  # pandas appends it to the name of a column that appears twice
 _WHOLE = re.compile(r"(\d+)[.,]0+", re.ASCII)
 _EMPTY = ("", "nan", "none", "na", "n/a", "null")

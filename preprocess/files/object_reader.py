@@ -31,7 +31,7 @@ class ObjectReader(io.RawIOBase):
     """The bytes of one generation of an object. Errors are converted by `translate_errors`.
 
     Ranges begin at multiples of their length, and the last one is kept. `BlobReader` of Google's library would request
-    a range again after every step back, which opening a film takes several of, and requests nothing ahead.
+    a range again after every step back, and opening a film takes several; it also requests nothing ahead.
 
     Args:
         path: for messages.

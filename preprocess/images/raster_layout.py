@@ -118,7 +118,7 @@ def check_tiff(tags: Mapping[int, Any], is_big_endian: bool) -> None:
 def _photometric_words(value: Any) -> str:
     if value is None:
         return "no PhotometricInterpretation"
-    return f"PhotometricInterpretation {value if isinstance(value, int) else 'that is no number'}"
+    return f"PhotometricInterpretation {value if isinstance(value, int) else 'that is not a number'}"
 
 
 def data_parts(tags: Mapping[int, Any], is_big: bool) -> list[tuple[int, int]]:

@@ -48,7 +48,7 @@ class CommandParser(argparse.ArgumentParser):
         return known
 
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
-        """Parses a command line as `argparse` does, after a check of the names of its options.
+        """Checks the names of the options, and then parses the command line like `argparse`.
 
         Raises:
             InputError: an unknown option, an invalid value, or a missing option.

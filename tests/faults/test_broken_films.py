@@ -1,6 +1,6 @@
 """Damaged films: each is read correctly or rejected with a reason; none crashes or blocks the process.
 
-The full form tests 12,000 mutations, the short form 600. Mutations with which errors were found are in `hostile_films`.
+The full form tests 12,000 mutations, the short form 600. Mutations that revealed errors are in `hostile_films`.
 """
 
 import collections

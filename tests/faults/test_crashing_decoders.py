@@ -1,6 +1,6 @@
 """Decoders that crash, do not end or take all memory: the film is rejected, and the other images are the same bytes.
 
-A `sitecustomize.py` on the PYTHONPATH of the run replaces the load function of Pillow's PNG reader. It makes the fault
+A `sitecustomize.py` on the PYTHONPATH of the run replaces the load function of Pillow's PNG reader. It causes the fault
 that a text chunk of the file names.
 """
 
@@ -173,7 +173,7 @@ def test_a_decoder_process_ends_when_its_worker_is_killed(fault, full, tmp_path)
 
 
 def test_failures_of_the_run_do_not_reject_a_film(tmp_path):
-    """A store that fails in a decoder process, or a process that does not start, raises its own error in the worker."""
+    """If a store fails in a decoder process, or the process does not start, the worker raises that error."""
     path = write_image(tmp_path / "film", random_film(7, 40, 30), format="PNG")
     program = """
 import json, sys

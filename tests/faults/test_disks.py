@@ -71,7 +71,7 @@ def ballast(disk, free):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_disk_that_fills_during_a_run(workers, films, expected, disk, rng, full):
-    """After a random number of bytes: the run ends with one line; with free space, the same command completes it."""
+    """The disk becomes full at a random byte: the run ends with one line, and completes when there is space."""
     needed = sum(map(len, expected.values()))
     for free in [rng.randint(0, needed) for _ in range(8 if full else 1)]:
         out = disk / "out"

@@ -112,7 +112,7 @@ def test_a_jpeg_with_another_name_is_not_preferred_to_a_png(copy, job, tmp_path)
 
 
 def test_a_dicom_file_whose_preamble_is_that_of_a_tiff_is_a_dicom_file(copy, job, tmp_path):
-    """Slide scanners write such files (PS3.10, 7.1)."""
+    """PS3.10, 7.1, allows any content in the preamble."""
     pixels = random_film(5, 60, 50)
     dicom = copy("z", pixels)
     data = dicom.read_bytes()

@@ -15,7 +15,7 @@ from apache_beam.runners.worker.worker_pool_main import BeamFnExternalWorkerPool
 
 
 def replay(path: str, python: str) -> str:
-    """Runs the pipeline of a file and returns its final state."""
+    """Runs a pipeline that is stored in a file; returns its final state."""
     pipeline = beam_runner_api_pb2.Pipeline.FromString(Path(path).read_bytes())
     for environment in pipeline.components.environments.values():
         environment.urn = python_urns.SUBPROCESS_SDK

@@ -36,7 +36,7 @@ class CodestreamHeader:
         height, width: in pixels.
         components: number of channels.
         precision: bits of a sample.
-        is_signed: whether the samples are signed; only JPEG 2000 can say so.
+        is_signed: whether the samples are signed; only the header of JPEG 2000 contains this.
         is_subsampled: whether the first channel has fewer samples than pixels (JPEG 2000, XRsiz and YRsiz).
     """
 

@@ -130,7 +130,7 @@ def test_a_file_below_a_followed_link_is_found_by_the_name_of_the_link_and_liste
 
 
 def test_a_link_with_another_density_or_ending_than_its_target():
-    """As git-annex makes them: the names of the files say nothing."""
+    """As git-annex makes them: the names of the files contain no identity."""
     files = {
         "store/aa": ListedFile(10, "v"),
         f"films/2_{FILM.mammogram_id}.png": ListedFile(10, "v", "store/aa"),

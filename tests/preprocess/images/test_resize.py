@@ -43,7 +43,7 @@ class Film:
 
 
 def exact_area(pixels, canvas, size):
-    """Computes the mean of the rectangle of every output pixel with fractions; halves are rounded up."""
+    """Computes each output pixel with `Fraction`, as the exact mean of its rectangle; halves are rounded up."""
     result = np.zeros(size, np.uint16)
     for y, x in itertools.product(range(size[0]), range(size[1])):
         top, bottom = Fraction(y * canvas[0], size[0]), Fraction((y + 1) * canvas[0], size[0])
