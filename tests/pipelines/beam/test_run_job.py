@@ -41,7 +41,7 @@ CONTINUES = "the same command continues from what was saved\n"
 
 
 AT_THE_TENTH_IMAGE = """
-import contextlib, os, signal, sys
+import contextlib, os, select, signal, sys
 images = 0
 def at_rename(event, args):
     global images
@@ -53,8 +53,10 @@ def at_rename(event, args):
                 {}
 sys.addaudithook(at_rename)
 """
-KEYBOARD = "os.killpg(os.getsid(0), signal.SIGINT)"  # as from a terminal, which sends it to the workers too
-TERMINATION = "os.kill(os.getsid(0), signal.SIGTERM)"
+# A worker that has sent a signal to the main process waits for its end; otherwise it could finish the job before that.
+WAIT = "; select.select([os.pidfd_open(os.getsid(0))], [], [])"
+KEYBOARD = "os.killpg(os.getsid(0), signal.SIGINT)" + WAIT  # as from a terminal, which sends it to the workers too
+TERMINATION = "os.kill(os.getsid(0), signal.SIGTERM)" + WAIT
 
 
 KILL_WORKER = "os.kill(os.getpid(), signal.SIGKILL)"
