@@ -10,8 +10,8 @@ import numpy as np
 from benchmarks.measure import Times, side_by_side
 from preprocess.contract import schema
 from trainer.data.image_set import ImageSet, compute_statistics
-from trainer.options import AUTO, Settings
 from trainer.runtime.startup import import_tensorflow
+from trainer.settings import AUTO, TUTORIAL, Settings, settings_for
 
 if TYPE_CHECKING:
     import keras
@@ -49,13 +49,13 @@ def make_training(images: ImageSet, compiled: bool = False) -> "Training":
     """Returns a training as the trainers set it up on a CPU; `compiled` adds XLA, which they do not use there."""
     import_tensorflow()
     from trainer.loop.training import Training
-    from trainer.network.optimizer import make_optimizer
+    from trainer.network.optimizers import make_optimizer
     from trainer.runtime.devices import find_cpu
 
     devices = dataclasses.replace(find_cpu(), compiled=compiled)
-    settings = Settings("", precision=devices.resolve_precision(AUTO))
+    settings = settings_for(TUTORIAL, model_dir="", precision=devices.resolve_precision(AUTO))
     model = make_model(images, settings)
-    return Training(model, make_optimizer(model, settings.learning_rate), images, settings, devices, first_step=0)
+    return Training(model, make_optimizer(model, settings), images, settings, devices, first_step=0)
 
 
 def take_steps(training: "Training", steps: int) -> None:
@@ -81,7 +81,7 @@ def keras_fit(turns: Iterator[None]) -> None:
     import keras
     import tensorflow as tf
 
-    images, settings = smooth_images(IMAGES), Settings("")
+    images, settings = smooth_images(IMAGES), settings_for(TUTORIAL, model_dir="")
     statistics, layers = compute_statistics(images.pixels), keras.layers
     model = keras.Sequential(
         [
@@ -152,15 +152,14 @@ def traces() -> int:
 def evaluation_seconds(count: int) -> float:
     """Returns the time to predict and evaluate images, with the tracing of the model in the first call."""
     import_tensorflow()
-    from preprocess.runtime.log import Log
     from trainer.results import metrics
-    from trainer.results.evaluation import predict
+    from trainer.results.evaluation import Predictions, Predictor
     from trainer.runtime.devices import find_cpu
 
     images, devices = smooth_images(count), find_cpu()
-    settings = Settings("", precision=devices.resolve_precision(AUTO))
+    settings = settings_for(TUTORIAL, model_dir="", precision=devices.resolve_precision(AUTO))
     model = make_model(images, settings)
     begin = time.perf_counter()
-    found = predict(model, images, settings.batch_size, devices, Log(), lambda: None)
+    found = Predictions.of(Predictor(model, settings.batch_size, devices).predict(images, lambda: None))
     metrics.compute_metrics(images.labels, found.logits, found.probabilities, images.names)
     return time.perf_counter() - begin

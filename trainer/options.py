@@ -1,67 +1,20 @@
-"""Command-line options of both trainers. The names of the options are those of the tutorial of 2018."""
+"""Command-line options of both trainers; the tutorial's have their names of 2018."""
 
 import argparse
+import dataclasses
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from preprocess.contract import schema
 from preprocess.runtime.arguments import CommandParser, HelpFormatter
 from preprocess.runtime.errors import InputError
+from trainer import settings as choices
+from trainer.settings import RESIDUAL, TUTORIAL, Settings, default_of, settings_for
 
-AUTO, FLOAT32, BFLOAT16 = "auto", "float32", "bfloat16"
-NONE, BALANCED = "none", "balanced"
-TUTORIAL = "tutorial"
-CROSSENTROPY, ORDINAL = "crossentropy", "ordinal"
 MODEL_DIR_VARIABLE = "AIP_MODEL_DIR"  # Vertex AI sets it to the folder for the model
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a model is trained and evaluated; independent of the data source and the devices.
-
-    Attributes:
-        model_dir: the folder for the model, a local path or gs://.
-        height, width: of the images, in pixels.
-        channels: of the images; 1.
-        categories: number of density categories; labels are 0 to `categories` - 1.
-        batch_size: images in a step, over all replicas.
-        training_steps: total number of steps, including those of earlier runs with the same `model_dir`; 0 evaluates
-            only.
-        eval_steps: 0 skips the evaluation; any other number evaluates every image once.
-        iterations: the largest number of steps in one call of the training loop; it does not change the result.
-        network: the name of the network, see `trainer.network.networks`.
-        loss: the name of the loss, see `trainer.network.losses`.
-        learning_rate: of stochastic gradient descent with momentum.
-        dropout: the share of the dense layer's units that are dropped in training.
-        seed: of the initial weights, the order of the images and dropout.
-        precision: "auto", "float32" or "bfloat16", see `Devices.resolve_precision`.
-        checkpoint_steps: steps between two checkpoints.
-        class_weights: "none", or "balanced": each category has the same weight in the loss.
-    """
-
-    model_dir: str
-    height: int = schema.IMAGE_HEIGHT
-    width: int = schema.IMAGE_WIDTH
-    channels: int = 1
-    categories: int = len(schema.DENSITIES)
-    batch_size: int = 96
-    training_steps: int = 1000
-    eval_steps: int = 100
-    iterations: int = 50
-    network: str = TUTORIAL
-    loss: str = CROSSENTROPY
-    learning_rate: float = 0.001
-    dropout: float = 0.4
-    seed: int = 0
-    precision: str = AUTO
-    checkpoint_steps: int = 200
-    class_weights: str = NONE
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) of the images."""
-        return self.height, self.width
+_OWN_NAMES = {"height": "image_height", "width": "image_width", "channels": "image_channel",
+              "categories": "category_count"}  # fmt: skip
+"""Settings whose options have other names."""
 
 
 def parse(parser: CommandParser, argv: Sequence[str] | None) -> tuple[argparse.Namespace, Settings]:
@@ -75,24 +28,12 @@ def parse(parser: CommandParser, argv: Sequence[str] | None) -> tuple[argparse.N
         SystemExit: --help.
     """
     options = parser.parse_args(argv)
-    settings = Settings(
-        model_dir=model_dir_of(options),
-        height=options.image_height,
-        width=options.image_width,
-        channels=options.image_channel,
-        categories=options.category_count,
-        batch_size=options.batch_size,
-        training_steps=options.training_steps,
-        eval_steps=options.eval_steps,
-        iterations=getattr(options, "iterations", Settings.iterations),
-        loss=options.loss,
-        learning_rate=options.learning_rate,
-        dropout=options.dropout,
-        seed=options.seed,
-        precision=options.precision,
-        checkpoint_steps=options.checkpoint_steps,
-        class_weights=options.class_weights,
-    )
+    values: dict[str, Any] = {
+        field.name: getattr(options, _OWN_NAMES.get(field.name, field.name), None)
+        for field in dataclasses.fields(Settings)
+    }
+    settings = settings_for(values.pop("network"), **(values | {"model_dir": model_dir_of(options)}))
+    _check(settings)
     return options, settings
 
 
@@ -134,7 +75,7 @@ def make_parser(command: str, description: str) -> CommandParser:
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of training and evaluation, and `--model_dir`."""
+    """Adds the options of training, validation and evaluation, and `--model_dir`."""
     training = parser.add_argument_group("training")
     training.add_argument(
         "--model_dir", "--job-dir", "--job_dir", metavar="DIR",
@@ -142,36 +83,102 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
         f"environment variable {MODEL_DIR_VARIABLE}",
     )  # fmt: skip
     training.add_argument(
-        "--training_steps", type=_whole, default=Settings.training_steps,
-        help="total number, including the steps of earlier runs with this --model_dir; 0 evaluates only",
+        "--network", choices=choices.NETWORKS, default=RESIDUAL,
+        help="residual: a small residual network; tutorial: the six layers of 2018 with their options",
     )  # fmt: skip
-    training.add_argument("--batch_size", type=positive, default=Settings.batch_size, help="images in a step")
-    training.add_argument("--learning_rate", type=_positive_number, default=Settings.learning_rate,
-                          help="of stochastic gradient descent with momentum 0.9")  # fmt: skip
-    training.add_argument(
-        "--loss", choices=(CROSSENTROPY, ORDINAL), default=CROSSENTROPY,
-        help="crossentropy: of the true category; ordinal: of the questions whether the category is above 1, 2 and 3, "
-        "so that a probability far from the true category costs more",
+    _add(training, "training_steps", _whole,
+         "total number, including the steps of earlier runs with this --model_dir; 0 evaluates only")  # fmt: skip
+    _add(training, "batch_size", positive, "images in a step")
+    _add(training, "optimizer", choices.OPTIMIZERS, "adamw, or stochastic gradient descent with momentum 0.9")
+    _add(training, "learning_rate", _positive_number, "of the optimizer; the highest one of a schedule")
+    _add(
+        training, "schedule", choices.SCHEDULES,
+        "cosine: the learning rate rises for --warmup_steps, and falls to 0 at --training_steps; a larger total on a "
+        "trained model follows the longer schedule from its last step on",
     )  # fmt: skip
-    training.add_argument("--dropout", type=_share, default=Settings.dropout,
-                          help="share of the dense layer's units that are dropped in training")  # fmt: skip
+    _add(training, "warmup_steps", _whole, "of the schedule cosine")
+    _add(training, "weight_decay", _not_negative, "of adamw")
+    _add(
+        training, "loss", choices.LOSSES,
+        "crossentropy: of the true category; ordinal: of the questions whether the category is above 1, 2 and 3, so "
+        "that a probability far from the true category costs more",
+    )  # fmt: skip
+    _add(
+        training,
+        "augmentation",
+        choices.AUGMENTATIONS,
+        "films: random flips, shifts, gamma and contrast of training images",
+    )
+    _add(training, "dropout", _share, "share of units before the last layer that are dropped in training")
     training.add_argument(
-        "--class_weights", choices=(NONE, BALANCED), default=NONE,
+        "--class_weights", choices=choices.CLASS_WEIGHTS, default=Settings.class_weights,
         help="balanced: each category has the same weight in the loss, however many images it has",
     )  # fmt: skip
     training.add_argument("--seed", type=_seed, default=Settings.seed,
-                          help="of the initial weights, the order of the images and dropout")  # fmt: skip
+                          help="of the initial weights, the order of the images, dropout and augmentation")  # fmt: skip
     training.add_argument(
-        "--precision", choices=(AUTO, FLOAT32, BFLOAT16), default=AUTO,
+        "--precision", choices=choices.PRECISIONS, default=Settings.precision,
         help="of the arithmetic; auto: bfloat16 if the hardware supports it, else float32; weights are float32",
     )  # fmt: skip
     training.add_argument("--checkpoint_steps", type=positive, default=Settings.checkpoint_steps,
                           help="steps between two checkpoints; a stopped run is resumed from the last one")  # fmt: skip
+    _add_validation_options(parser)
     evaluation = parser.add_argument_group("evaluation")
     evaluation.add_argument(
         "--eval_steps", type=_whole, default=Settings.eval_steps,
         help="0: no evaluation; any other number: every evaluation image exactly once, in as many steps as necessary",
     )  # fmt: skip
+
+
+def _add_validation_options(parser: argparse.ArgumentParser) -> None:
+    validation = parser.add_argument_group("validation, on patients of the training images")
+    _add(validation, "validation_share", _share,
+         "share of the patients that are held out, chosen by a hash of the patient; 0: no validation")  # fmt: skip
+    validation.add_argument("--folds", type=_folds, default=0, metavar="N",
+                            help="divide the patients into N folds and hold out fold --fold instead")  # fmt: skip
+    validation.add_argument("--fold", type=_whole, default=0, metavar="K", help="0 to N - 1")
+    validation.add_argument("--eval_every", type=positive, default=Settings.eval_every,
+                            help="steps between two validations")  # fmt: skip
+    _add(validation, "keep", choices.KEPT,
+         "best: evaluate and export the weights with the highest kappa of all validations; last: the last")  # fmt: skip
+    validation.add_argument(
+        "--patience", type=_whole, default=0, metavar="N",
+        help="end the training after N validations without a higher kappa; 0: never",
+    )  # fmt: skip
+    validation.add_argument(
+        "--calibrate", action="store_true",
+        help="divide the logits by a temperature that is fitted on the validation images",
+    )  # fmt: skip
+
+
+def _add(group: argparse._ArgumentGroup, name: str, kind: Callable | tuple[str, ...], text: str) -> None:
+    """Adds an option whose default depends on the network.
+
+    Args:
+        kind: converts the value; or the values to choose from.
+    """
+    residual, tutorial = (default_of(name, network) for network in (RESIDUAL, TUTORIAL))
+    shown = f"default: {residual}" if residual == tutorial else f"default: {residual}; with tutorial: {tutorial}"
+    if isinstance(kind, tuple):
+        group.add_argument(f"--{name}", choices=kind, help=f"{text} ({shown})")
+    else:
+        group.add_argument(f"--{name}", type=kind, help=f"{text} ({shown})")
+
+
+def _check(settings: Settings) -> None:
+    """Checks options that depend on each other.
+
+    Raises:
+        InputError: they contradict each other.
+    """
+    if settings.folds and settings.fold >= settings.folds:
+        raise InputError(f"--fold {settings.fold}: expected 0 to {settings.folds - 1} with --folds {settings.folds}")
+    if settings.fold and not settings.folds:
+        raise InputError(f"--fold {settings.fold} without --folds; give the number of folds, too")
+    if not settings.validates:
+        given = {"--patience": settings.patience > 0, "--calibrate": settings.calibrate}
+        for flag in (flag for flag, is_given in given.items() if is_given):
+            raise InputError(f"{flag} needs validation images; give --validation_share or --folds")
 
 
 def _whole(text: str) -> int:
@@ -190,12 +197,20 @@ def _seed(text: str) -> int:
     return _checked(int, text, lambda number: 0 <= number < 2**28, "a whole number, 0 to 2^28 - 1")
 
 
+def _folds(text: str) -> int:
+    return _checked(int, text, lambda number: 2 <= number <= 1000, "a whole number, 2 to 1000")
+
+
 def _at_least_2(text: str) -> int:
     return _checked(int, text, lambda number: 2 <= number <= 9, "a whole number, 2 to 9")
 
 
 def _positive_number(text: str) -> float:
     return _checked(float, text, lambda number: 0 < number < float("inf"), "a number above 0")
+
+
+def _not_negative(text: str) -> float:
+    return _checked(float, text, lambda number: 0 <= number < float("inf"), "a number, 0 or more")
 
 
 def _share(text: str) -> float:

@@ -1,12 +1,11 @@
 """A run of either trainer after the images are read: restores a checkpoint, trains, evaluates and exports the model."""
 
-import json
-
 import tensorflow as tf
 
 from preprocess.runtime.errors import InputError, RunFailed
 from preprocess.runtime.log import Log
 from trainer.data.image_set import ImageSet, check_disjoint, compute_statistics, shared_patients
+from trainer.data.validation_split import split_for_validation
 from trainer.loop.reporting import LINE_STEPS, Reporter, TensorBoardWriter, history_rows
 from trainer.loop.training import Training
 from trainer.model_dir import checkpoint_files
@@ -15,8 +14,6 @@ from trainer.model_dir.folder import (  # fmt: skip
     BOARD_FOLDER,
     HISTORY_COLUMNS,
     HISTORY_FILE,
-    METRICS_FILE,
-    PREDICTIONS_FILE,
     SPEED_COLUMNS,
     SPEED_FILE,
     ModelDir,
@@ -24,16 +21,17 @@ from trainer.model_dir.folder import (  # fmt: skip
 )
 from trainer.model_dir.identity import check_identity
 from trainer.model_dir.step_table import StepTable
-from trainer.model_dir.writing import atomic_replace
 from trainer.network.networks import NETWORKS
-from trainer.network.optimizer import make_optimizer
-from trainer.options import Settings
-from trainer.results import metrics, pictures
-from trainer.results.evaluation import predict
+from trainer.network.optimizers import learning_rate_at, make_optimizer, set_learning_rate
+from trainer.results.augmentation_sheet import draw_augmentation
+from trainer.results.calibration import fit_temperature
+from trainer.results.evaluation import Predictor
 from trainer.results.export import export
-from trainer.results.tables import format_predictions
+from trainer.results.validation import Validation
+from trainer.results.verdict import judge
 from trainer.runtime.devices import Devices
 from trainer.runtime.signals import Signals
+from trainer.settings import BEST, NONE, Settings
 
 
 def run(settings: Settings, training: ImageSet, evaluation: ImageSet, devices: Devices, log: Log) -> None:
@@ -53,7 +51,8 @@ def run(settings: Settings, training: ImageSet, evaluation: ImageSet, devices: D
             f"--batch_size {settings.batch_size} is not a multiple of the {replicas} replicas; choose one that is"
         )
     check_disjoint(training, evaluation)
-    print_image_counts(training, evaluation, log)
+    trained_on, validation = split_for_validation(training, settings)
+    print_image_counts(trained_on, validation, evaluation, log)
     with (
         open_model_dir(settings.model_dir, devices.is_chief) as model_dir,
         Signals(devices.max_over_workers) as signals,
@@ -61,11 +60,17 @@ def run(settings: Settings, training: ImageSet, evaluation: ImageSet, devices: D
         if not settings.training_steps and not checkpoint_files.steps_in(model_dir.local):
             raise _nothing_to_evaluate(settings)
         try:
-            _Session(settings, training, evaluation, devices, model_dir, signals, log).run()
+            _Session(settings, trained_on, validation, evaluation, devices, model_dir, signals, log).run()
         except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
             raise RunFailed(
                 "another worker or the accelerator is no longer available (see TensorFlow's message above); run the "
                 "same command on all workers: it continues from the last checkpoint"
+            ) from error
+        except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+            raise RunFailed(
+                f"there is not enough memory for steps of {settings.batch_size} images of {settings.height} x "
+                f"{settings.width} pixels; free memory and run the same command, which continues from the last "
+                f"checkpoint, or train in another --model_dir with a smaller --batch_size"
             ) from error
 
 
@@ -73,13 +78,16 @@ def _nothing_to_evaluate(settings: Settings) -> InputError:
     return InputError(f"{settings.model_dir}: contains no checkpoint to evaluate; train with --training_steps first")
 
 
-def print_image_counts(training: ImageSet, evaluation: ImageSet, log: Log) -> None:
+def print_image_counts(training: ImageSet, validation: ImageSet | None, evaluation: ImageSet, log: Log) -> None:
     """Prints the number of images of each category. Warns about empty categories and patients that are in both sets."""
-    for use, images in (("training", training), ("evaluation", evaluation)):
+    sets = {"training": training, "validation": validation, "evaluation": evaluation}
+    for use, images in sets.items():
+        if images is None:
+            continue
         counts = ", ".join(f"{count:,}" for count in images.counts)
         log.info(f"{use}: {len(images):,} images, {counts} of density 1 to {images.categories}")
         for category in images.absent:
-            log.warning(f"{images.source}: no image of density {category}")
+            log.warning(f"{images.source}: no {use} image of density {category}")
     if shared := shared_patients(training, evaluation):
         more = f" and {len(shared) - 3:,} more" if len(shared) > 3 else ""
         log.warning(
@@ -92,11 +100,11 @@ class _Session:
     """One run: the objects that its stages share, and the stages."""
 
     def __init__(
-        self, settings: Settings, training: ImageSet, evaluation: ImageSet, devices: Devices, model_dir: ModelDir,
-        signals: Signals, log: Log,
+        self, settings: Settings, training: ImageSet, validation: ImageSet | None, evaluation: ImageSet,
+        devices: Devices, model_dir: ModelDir, signals: Signals, log: Log,
     ):  # fmt: skip
         self._settings, self._devices, self._model_dir = settings, devices, model_dir
-        self._training_set, self._evaluation_set = training, evaluation
+        self._training_set, self._validation_set, self._evaluation_set = training, validation, evaluation
         self._signals, self._log = signals, log
 
     def run(self) -> None:
@@ -110,21 +118,26 @@ class _Session:
             self._log.warning(f"{settings.model_dir}: continues with a changed option: {change}")
         with self._devices.strategy.scope():
             self._model = NETWORKS[settings.network].build(settings, statistics, precision)
-            self._optimizer = make_optimizer(self._model, settings.learning_rate)
+            self._optimizer = make_optimizer(self._model, settings)
             self._checkpoints = Checkpoints(self._model_dir, self._model, self._optimizer)
             step = self._checkpoints.restore(self._log)
-            self._optimizer.learning_rate = settings.learning_rate  # the checkpoint contains that of an earlier run
+            set_learning_rate(self._optimizer, settings)
         self._check_same_step(step)
         self._checkpoints.clean_up()
         if not settings.training_steps and not step:
             raise _nothing_to_evaluate(settings)
         self._log.info(f"model: {self._model.count_params():,} parameters, {precision}, on {self._devices.description}")
+        self._predictor = Predictor(self._model, settings.batch_size, self._devices)
+        self._validation = Validation(self._model_dir, settings, step, self._log) if self._validation_set else None
         step = self._train(step)
+        if self._validation and settings.keep == BEST:
+            step = self._load_best(step)
+        temperature = self._fit_temperature()
         if settings.eval_steps:
-            self._evaluate(step, precision)
+            self._evaluate(step, precision, temperature)
             self._signals.raise_if_signalled()
         if self._devices.is_chief and trains:
-            export(self._model, self._devices.strategy, self._model_dir, self._signals.raise_if_signalled)
+            export(self._model, temperature, self._devices.strategy, self._model_dir, self._signals.raise_if_signalled)
         self._model_dir.upload_changes()
         self._log.info(f"the model and its results are in {settings.model_dir}")
 
@@ -152,52 +165,84 @@ class _Session:
                     f"{step:,} steps are done, and --training_steps is a total of {total:,}: no further training"
                 )
             return step
-        folder = self._model_dir.local
+        folder, rate_at = self._model_dir.local, learning_rate_at(settings)
         history = StepTable(folder / HISTORY_FILE, HISTORY_COLUMNS, step)
         speed = StepTable(folder / SPEED_FILE, SPEED_COLUMNS, step)
         board = TensorBoardWriter(folder / BOARD_FOLDER / "train")
+        if settings.augmentation != NONE:
+            board.picture(step, "augmentation", draw_augmentation(self._training_set, settings))
 
         def record(at: int, scalars: dict[str, float]) -> None:
-            board.scalars(at, scalars | {"learning_rate": settings.learning_rate})
+            board.scalars(at, scalars | {"learning_rate": rate_at(at)})
             if rate := scalars.get("steps_per_second"):
                 images = rate * settings.batch_size
                 speed.append_rows([(str(at), f"{rate:.4g}", f"{images:.4g}", self._devices.description)])
 
         reporter = Reporter(self._log, total, settings.batch_size, record)
         training = Training(self._model, self._optimizer, self._training_set, settings, self._devices, step)
+        self._validate(step)  # unless it was done before the run was stopped
+        stops = (LINE_STEPS, settings.checkpoint_steps, *((settings.eval_every,) if self._validation else ()))
         with self._log.bar("training", total, step) as bar:
-            for steps in training.run(total, stops=(LINE_STEPS, settings.checkpoint_steps)):
-                history.append_rows(history_rows(steps, settings.learning_rate))
+            for steps in () if self._ends_early(step) else training.run(total, stops):
+                step = steps.last
+                history.append_rows(history_rows(steps, rate_at))
                 reporter.add(steps)
-                bar.move(steps.last)
+                bar.move(step)
                 stopped = self._signals.any_worker_signalled()
-                if steps.last % settings.checkpoint_steps == 0 or steps.last == total or stopped:
-                    self._checkpoints.save(steps.last)
+                is_due = self._validation is not None and self._validation.is_due(step)
+                if step % settings.checkpoint_steps == 0 or step == total or stopped or is_due:
+                    self._checkpoints.save(step)
                     self._model_dir.upload_changes()
                 self._signals.raise_if_signalled()
-        return total
+                self._validate(step)
+                if self._ends_early(step):
+                    break
+        return step
 
-    def _evaluate(self, step: int, precision: str) -> None:
-        """Predicts all evaluation images; prints the metrics and writes them, the predictions and the pictures."""
-        settings, images, log = self._settings, self._evaluation_set, self._log
+    def _validate(self, step: int) -> None:
+        """Validates the model if it is due after this step."""
+        if self._validation is None or self._validation_set is None or not self._validation.is_due(step):
+            return
+        images = self._validation_set
+        logits = self._predictor.predict(images, self._signals.raise_if_any_worker_signalled)
+        scalars = self._validation.add(step, images.labels, logits, self._model, self._log)
+        TensorBoardWriter(self._model_dir.local / BOARD_FOLDER / "validation").scalars(step, scalars)
+        self._model_dir.upload_changes()
+
+    def _ends_early(self, step: int) -> bool:
+        """Whether --patience ends the training after this step."""
+        if self._validation is None or not self._validation.is_exhausted:
+            return False
+        self._log.info(
+            f"no higher kappa in the last {self._settings.patience} validations: the training ends after step {step:,}"
+        )
+        return True
+
+    def _load_best(self, step: int) -> int:
+        """Loads the best weights of all validations, if there are any; returns their step."""
+        best = self._validation.load_best(self._model) if self._validation else None
+        if best is None:
+            return step
+        self._log.info(f"the weights of step {best:,} have the highest kappa of all validations and are kept")
+        return best
+
+    def _fit_temperature(self) -> float:
+        """Fits the temperature on the validation images; 1 without --calibrate."""
+        images = self._validation_set
+        if not self._settings.calibrate or images is None:
+            return 1.0
+        logits = self._predictor.predict(images, self._signals.raise_if_any_worker_signalled)
+        temperature = fit_temperature(images.labels, logits)
+        self._log.info(f"temperature {temperature:.3f}, fitted on the validation images")
+        return temperature
+
+    def _evaluate(self, step: int, precision: str, temperature: float) -> None:
+        """Predicts all evaluation images and judges the model."""
+        settings, images = self._settings, self._evaluation_set
         if settings.eval_steps * settings.batch_size < len(images):
-            log.info(
+            self._log.info(
                 f"--eval_steps {settings.eval_steps} would cover {settings.eval_steps * settings.batch_size:,} of "
                 f"{len(images):,} images; all of them are evaluated"
             )
-        predictions = predict(
-            self._model, images, settings.batch_size, self._devices, log, self._signals.raise_if_any_worker_signalled
-        )
-        found = metrics.compute_metrics(images.labels, predictions.logits, predictions.probabilities, images.names)
-        log.info(f"\nevaluation of {len(images):,} images after step {step:,}\n{metrics.format_metrics(found)}\n")
-        folder = self._model_dir.local
-        report = {"step": step, "precision": precision, "seed": settings.seed, **found.as_dict()}
-        with atomic_replace(folder / METRICS_FILE) as path:
-            path.write_text(json.dumps(report, indent=1) + "\n")
-        with atomic_replace(folder / PREDICTIONS_FILE) as path:
-            path.write_bytes(format_predictions(images, predictions))
-        board = TensorBoardWriter(folder / BOARD_FOLDER / "eval")
-        scalars = {"loss": found.loss, "accuracy": found.accuracy.value, "quadratic_weighted_kappa": found.kappa.value}
-        board.scalars(step, {name: value for name, value in scalars.items() if value is not None})
-        board.picture(step, "confusion_matrix", pictures.draw_confusion(found.confusion))
-        board.picture(step, "images", pictures.draw_images(images, predictions.probabilities))
+        logits = self._predictor.predict(images, self._signals.raise_if_any_worker_signalled, self._log)
+        judge(images, logits, temperature, step, precision, settings, self._model_dir, self._log)

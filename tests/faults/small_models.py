@@ -10,7 +10,8 @@ import sys
 from tests import ROOT
 from tests.support.labelled import labelled_images, write_folder
 
-FLAGS = ["--image_height=4", "--image_width=4", "--batch_size=8", "--learning_rate=0.01", "--precision=float32",
+FLAGS = ["--network=tutorial",
+         "--image_height=4", "--image_width=4", "--batch_size=8", "--learning_rate=0.01", "--precision=float32",
          "--checkpoint_steps=10"]  # fmt: skip
 STEPS = 40
 FINAL = ("checkpoint", "history.csv", "metrics.json", "predictions.csv", "training.json")

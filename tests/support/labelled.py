@@ -5,7 +5,14 @@ import tensorflow as tf
 from PIL import Image
 
 SIZE = (16, 12)
-FLAGS = ["--image_height=16", "--image_width=12", "--batch_size=8", "--learning_rate=0.01", "--precision=float32"]
+FLAGS = [
+    "--network=tutorial",
+    "--image_height=16",
+    "--image_width=12",
+    "--batch_size=8",
+    "--learning_rate=0.01",
+    "--precision=float32",
+]
 
 
 def labelled_images(count, seed=0, size=SIZE, split="Training"):

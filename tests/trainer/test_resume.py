@@ -12,6 +12,12 @@ from tests.support.labelled import FLAGS, labelled_images, write_folder
 from tests.trainer.test_trainers import assert_same_weights
 
 STEPS = 400
+NETWORKS = {
+    "tutorial": FLAGS,
+    "residual": ["--image_height=16", "--image_width=12", "--batch_size=8", "--precision=float32", "--eval_every=70",
+                 "--validation_share=0.3", "--dropout=0.2", "--calibrate"],
+}  # fmt: skip
+FILES = ("history.csv", "metrics.json", "predictions.csv")
 
 
 @pytest.fixture(scope="module")
@@ -23,16 +29,22 @@ def data(tmp_path_factory):
     return root
 
 
-def command(data, model_dir):
+@pytest.fixture(scope="module", params=NETWORKS)
+def network(request):
+    return request.param
+
+
+def command(data, model_dir, network):
     return [sys.executable, "-m", "trainer.gpu_model", f"--training_data_dir={data}/train",
-            f"--eval_data_dir={data}/test", f"--model_dir={model_dir}", *FLAGS, f"--training_steps={STEPS}",
+            f"--eval_data_dir={data}/test", f"--model_dir={model_dir}", *NETWORKS[network],
+            f"--training_steps={STEPS}",
             "--checkpoint_steps=30"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(data, tmp_path_factory):
+def uninterrupted(data, network, tmp_path_factory):
     model_dir = tmp_path_factory.mktemp("models") / "whole"
-    subprocess.run(command(data, model_dir), cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(command(data, model_dir, network), cwd=ROOT, check=True, capture_output=True)
     return model_dir
 
 
@@ -41,32 +53,36 @@ def steps_of(model_dir):
     return path.read_bytes().count(b"\n") - 1 if path.exists() else 0
 
 
-def kill_at(number, data, model_dir, step):
+def kill_at(number, data, model_dir, network, step):
     """Starts the command and sends a signal when the history contains a step; returns the exit status."""
-    process = subprocess.Popen(command(data, model_dir), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command(data, model_dir, network), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     while steps_of(model_dir) < step and process.poll() is None:
         os.sched_yield()
     process.send_signal(number)
     return process.wait()
 
 
-def test_a_training_killed_three_times_at_random_steps(data, uninterrupted, tmp_path, rng):
+def test_a_training_killed_three_times_at_random_steps(data, network, uninterrupted, tmp_path, rng):
     at = sorted(rng.sample(range(20, STEPS - 60), 3))
     for step in at:
-        assert kill_at(signal.SIGKILL, data, tmp_path / "m", step) == -signal.SIGKILL, f"killed at {at}"
+        assert kill_at(signal.SIGKILL, data, tmp_path / "m", network, step) == -signal.SIGKILL, f"killed at {at}"
     assert steps_of(tmp_path / "m") < STEPS
-    subprocess.run(command(data, tmp_path / "m"), cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(command(data, tmp_path / "m", network), cwd=ROOT, check=True, capture_output=True)
     assert_same_weights(tmp_path / "m", uninterrupted)
-    for name in ("history.csv", "metrics.json", "predictions.csv"):
+    best = [path.name for path in uninterrupted.glob("best-*")]
+    assert len(best) == (network == "residual")
+    for name in (*FILES, *best, *(["validation.csv"] if best else [])):
         assert (tmp_path / "m" / name).read_bytes() == (uninterrupted / name).read_bytes(), f"{name}, killed at {at}"
     assert not list((tmp_path / "m").glob("*temp*"))
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_saves_a_checkpoint(data, uninterrupted, tmp_path, number, status):
-    assert kill_at(number, data, tmp_path / "m", 100) == status
+def test_a_signal_saves_a_checkpoint(data, network, uninterrupted, tmp_path, number, status):
+    assert kill_at(number, data, tmp_path / "m", network, 100) == status
     stopped_at = steps_of(tmp_path / "m")
     assert 100 <= stopped_at < STEPS
     assert f"ckpt-{stopped_at}.index" in os.listdir(tmp_path / "m")
-    subprocess.run(command(data, tmp_path / "m"), cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(command(data, tmp_path / "m", network), cwd=ROOT, check=True, capture_output=True)
     assert_same_weights(tmp_path / "m", uninterrupted)

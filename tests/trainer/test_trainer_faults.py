@@ -72,7 +72,7 @@ def test_a_category_without_images_is_a_warning(data, train):
         path.unlink()
     status, captured = train("--class_weights=balanced")
     assert status == 0
-    assert f"warning: {data}/train: no image of density 3\n" in captured.err
+    assert f"warning: {data}/train: no training image of density 3\n" in captured.err
 
 
 def test_patients_in_both_splits_are_a_warning(data, train):

@@ -52,6 +52,11 @@ class ImageSet:
         found.update(np.ascontiguousarray(self.labels, "<i8").data)
         return found.hexdigest()
 
+    def subset(self, chosen: np.ndarray) -> "ImageSet":
+        """Returns the images for which (N,) bool is true, in their order."""
+        names = tuple(name for name, is_chosen in zip(self.names, chosen, strict=True) if is_chosen)
+        return ImageSet(self.source, names, self.pixels[chosen], self.labels[chosen], self.categories)
+
 
 @dataclass(frozen=True)
 class Statistics:

@@ -120,12 +120,17 @@ class TensorBoardWriter:
             )
 
 
-def history_rows(steps: Steps, learning_rate: float) -> Iterator[Sequence[str]]:
-    """Yields the rows of `history.csv` for one call of the loop, with the shortest digits that identify a float32."""
+def history_rows(steps: Steps, learning_rate_at: Callable[[int], float]) -> Iterator[Sequence[str]]:
+    """Yields the rows of `history.csv` for one call of the loop, with the shortest digits that identify a float32.
+
+    Args:
+        learning_rate_at: returns the learning rate of a step.
+    """
     first = steps.last - len(steps.losses) + 1
     for step, (loss, accuracy) in enumerate(zip(steps.losses, steps.accuracies, strict=True), first):
-        yield str(step), _shortest(loss), _shortest(accuracy), repr(learning_rate)
+        yield str(step), _shortest(loss), _shortest(accuracy), repr(learning_rate_at(step))
 
 
 def _shortest(value: np.float32) -> str:
+    """Formats a float32."""
     return np.format_float_positional(value, unique=True, trim="0")

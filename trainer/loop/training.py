@@ -18,8 +18,8 @@ from trainer.data.batches import training_batches
 from trainer.data.image_set import ImageSet, class_weights
 from trainer.network.losses import LOSSES
 from trainer.network.networks import NETWORKS
-from trainer.options import BALANCED, Settings
 from trainer.runtime.devices import Devices
+from trainer.settings import BALANCED, Settings
 
 CALL_SECONDS = 2.0  # longest duration of a call, approximately; signals are handled between calls
 

@@ -5,6 +5,8 @@ DIR/ckpt-<step>.*           the last two checkpoints, see `checkpoint_files`
 DIR/checkpoint              their names, for TensorFlow's tools
 DIR/history.csv             one row for each step
 DIR/speed.csv               one row for every 50 steps
+DIR/validation.csv          one row for each validation
+DIR/best-<step>.weights.h5  the weights with the highest kappa of all validations
 DIR/metrics.json            metrics of the last evaluation
 DIR/predictions.csv         its predictions, one row for each image
 DIR/tensorboard/            scalars and pictures; on Vertex AI in DIR/logs instead
@@ -23,15 +25,23 @@ from preprocess.files.lock import check, locked
 from trainer.data.sources import input_errors
 
 IDENTITY_FILE, HISTORY_FILE, METRICS_FILE = "training.json", "history.csv", "metrics.json"
-SPEED_FILE = "speed.csv"
+SPEED_FILE, VALIDATION_FILE = "speed.csv", "validation.csv"
+VALIDATION_COLUMNS = ("step", "loss", "accuracy", "quadratic_weighted_kappa", "macro_auc")
+BEST_PREFIX = "best-"
 HISTORY_COLUMNS = ("step", "loss", "accuracy", "learning_rate")
 SPEED_COLUMNS = ("step", "steps_per_second", "images_per_second", "device")
 PREDICTIONS_FILE, KERAS_FILE, EXPORT_FOLDER, BOARD_FOLDER = "predictions.csv", "model.keras", "export", "tensorboard"
 CHECKPOINT_INDEX = "checkpoint"
 STREAM_VARIABLE = "AIP_TENSORBOARD_LOG_DIR"  # Vertex AI sets it to DIR/logs, which Vertex AI TensorBoard can show
 UNFINISHED = ".unfinished-"  # prefix of the names of incomplete files and folders
-_NEEDED = (IDENTITY_FILE, HISTORY_FILE, SPEED_FILE, CHECKPOINT_INDEX)  # the files that `fetch` downloads, by name
-_NEEDED_PREFIXES = ("ckpt-", f"{UNFINISHED}ckpt-")
+_NEEDED = (
+    IDENTITY_FILE,
+    HISTORY_FILE,
+    SPEED_FILE,
+    VALIDATION_FILE,
+    CHECKPOINT_INDEX,
+)  # the files that `fetch` downloads, by name
+_NEEDED_PREFIXES = ("ckpt-", BEST_PREFIX, f"{UNFINISHED}ckpt-")
 
 
 class ModelDir:

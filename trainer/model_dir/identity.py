@@ -10,11 +10,16 @@ from trainer.data.image_set import ImageSet, Statistics
 from trainer.model_dir import checkpoint_files as files
 from trainer.model_dir.folder import CHECKPOINT_INDEX, IDENTITY_FILE, ModelDir, read_file
 from trainer.model_dir.writing import atomic_replace
-from trainer.options import CROSSENTROPY, Settings
+from trainer.settings import COSINE, OF_2018, TUTORIAL, Settings
 
 FORMAT = 1
-_ARCHITECTURE = ("height", "width", "channels", "categories")
-_TRAINING = ("loss", "batch_size", "learning_rate", "dropout", "seed", "class_weights", "precision")
+_ARCHITECTURE = ("network", "height", "width", "channels", "categories")
+_TRAINING = (
+    "loss", "batch_size", "optimizer", "learning_rate", "schedule", "warmup_steps", "weight_decay", "augmentation",
+    "dropout", "seed", "class_weights", "precision", "validation_share", "folds", "fold", "eval_every",
+)  # fmt: skip
+_EARLIER = {"folds": 0, "fold": 0, "eval_every": Settings.eval_every} | OF_2018
+"""Values of options that earlier versions did not have and therefore did not write."""
 
 
 def check_identity(
@@ -43,11 +48,13 @@ def check_identity(
         "training_set": {"images": len(training), "sha256": training.digest},
         "training": {name: values[name] for name in _TRAINING},
     }
+    if settings.schedule == COSINE:
+        identity["training"]["training_steps"] = settings.training_steps  # the learning rate depends on it
     path = model_dir.local / IDENTITY_FILE
     found = _read(path, model_dir)
     if found is not None and found.get("format") == FORMAT:
         _compare(found, identity, model_dir.path)
-        before = {"loss": CROSSENTROPY} | found["training"]  # earlier versions had no other loss
+        before = _EARLIER | found["training"]
         changes = [f"{n} {before.get(n)} -> {now}" for n, now in identity["training"].items() if before.get(n) != now]
     elif found is not None or (model_dir.local / CHECKPOINT_INDEX).exists() or files.steps_in(model_dir.local):
         raise InputError(f"{model_dir.path}: contains a checkpoint of another program; choose another --model_dir")
@@ -92,7 +99,7 @@ def _compare(found: dict, identity: dict, path: str) -> None:
         InputError: the architecture, the training set or the normalization differ.
     """
     for name, now in identity["architecture"].items():
-        before = found["architecture"].get(name)
+        before = found["architecture"].get(name, TUTORIAL if name == "network" else None)
         if before != now:
             raise InputError(
                 f"{path}: contains a model with {name} {before}, but this one has {now}; choose another --model_dir"

@@ -1,9 +1,10 @@
-"""CSV tables whose first column is the step, continued by a resumed run: `history.csv` and `speed.csv`."""
+"""CSV tables whose first column is the step, continued by a resumed run, such as `history.csv`."""
 
 import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from preprocess.runtime.errors import InputError
 from trainer.model_dir.folder import read_file
 from trainer.model_dir.writing import atomic_replace, write_errors
 
@@ -29,7 +30,18 @@ class StepTable:
         kept = [row + b"\n" for number, row in numbered if number.isdigit() and int(number) <= step]
         with atomic_replace(path) as unfinished:
             unfinished.write_bytes(b"".join((",".join(columns).encode() + b"\n", *kept)))
-        self._path = path
+        self._path, self._columns = path, columns
+
+    def rows(self) -> list[dict[str, str]]:
+        """Reads all rows.
+
+        Raises:
+            InputError: the file cannot be read, or a row has another number of columns.
+        """
+        rows = list(csv.reader(read_file(self._path).decode(errors="replace").splitlines()[1:]))
+        if any(len(row) != len(self._columns) for row in rows):
+            raise InputError(f"{self._path}: is damaged (expected the columns {', '.join(self._columns)}); delete it")
+        return [dict(zip(self._columns, row, strict=True)) for row in rows]
 
     def append_rows(self, rows: Iterable[Sequence[str]]) -> None:
         """Appends rows to the file.

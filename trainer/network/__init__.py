@@ -1,4 +1,4 @@
-"""The networks, their losses and optimizers, and random numbers for training.
+"""The networks, their losses and optimizers, augmentation, and random numbers for training.
 
-May import: `trainer.data`.
+May import: `preprocess.contract`, `trainer.data`, `trainer.settings`.
 """

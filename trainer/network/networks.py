@@ -7,8 +7,8 @@ import keras
 import tensorflow as tf
 
 from trainer.data.image_set import Statistics
-from trainer.network import tutorial
-from trainer.options import TUTORIAL, Settings
+from trainer.network import residual, tutorial
+from trainer.settings import RESIDUAL, TUTORIAL, Settings
 
 TrainingLogits = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 """((b, H, W, 1) float32 raw pixels, (b,) int64 positions in the stream of training images) -> (b, K) float32 logits.
@@ -30,4 +30,7 @@ class Network:
     training_logits: Callable[[keras.Model, Settings], TrainingLogits]
 
 
-NETWORKS = {TUTORIAL: Network(tutorial.build, tutorial.training_logits)}
+NETWORKS = {
+    RESIDUAL: Network(residual.build, residual.training_logits),
+    TUTORIAL: Network(tutorial.build, tutorial.training_logits),
+}

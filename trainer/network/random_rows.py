@@ -12,10 +12,8 @@ DROPOUT, AUGMENTATION = 0, 1
 _STREAM = 1 << 40  # above all seeds, which are below 2^29 here
 
 
-def draw_rows(
-    seed: int, stream: int, positions: tf.Tensor, batch_size: int, count: int, dtype: tf.DType = tf.float32
-) -> tf.Tensor:
-    """Draws numbers for the rows of a batch.
+def draw_integers(seed: int, stream: int, positions: tf.Tensor, batch_size: int, count: int) -> tf.Tensor:
+    """Draws integers for the rows of a batch, uniformly from all int32.
 
     Args:
         seed: of the training.
@@ -23,15 +21,28 @@ def draw_rows(
         positions: (b,) int64, positions in the stream of training images; all of one step.
         batch_size: images in a step, over all replicas.
         count: numbers of a row.
-        dtype: float32, from 0 to below 1; or int32, over its whole range.
 
     Returns:
-        (b, count) numbers.
+        (b, count) int32.
     """
     step, rows = positions[0] // batch_size, positions % batch_size
-    limits = {"minval": None, "maxval": None} if dtype.is_integer else {}
     drawn = tf.random.stateless_uniform(
-        (batch_size, count), seed=tf.stack([tf.constant(2 * seed + 1 + stream * _STREAM, tf.int64), step]), dtype=dtype,
-        alg="philox", **limits,
+        (batch_size, count), seed=tf.stack([tf.constant(2 * seed + 1 + stream * _STREAM, tf.int64), step]),
+        dtype=tf.int32, alg="philox", minval=None, maxval=None,
     )  # fmt: skip
     return tf.gather(drawn, rows)
+
+
+def draw_rows(seed: int, stream: int, positions: tf.Tensor, batch_size: int, count: int) -> tf.Tensor:
+    """Draws numbers for the rows of a batch, uniformly from 0 to below 1.
+
+    They are made from integers, because TensorFlow draws other floating-point numbers under XLA.
+
+    Args:
+        seed, stream, positions, batch_size, count: see `draw_integers`.
+
+    Returns:
+        (b, count) float32, multiples of 2^-24.
+    """
+    drawn = draw_integers(seed, stream, positions, batch_size, count)
+    return tf.cast(tf.bitwise.right_shift(drawn, 8), tf.float32) * 2.0**-24 + 0.5

@@ -1,4 +1,4 @@
-"""The six-layer network of the tutorial, used by both trainers.
+"""The six-layer network of the tutorial of 2018, used by both trainers.
 
 (N, H, W, 1) raw pixels, 0 to 65535
   -> normalized with the mean and variance of the training set
@@ -11,8 +11,9 @@ import keras
 import tensorflow as tf
 
 from trainer.data.image_set import Statistics
-from trainer.network.random_rows import DROPOUT, draw_rows
-from trainer.options import Settings
+from trainer.network.augmentation import augment
+from trainer.network.random_rows import DROPOUT, draw_integers
+from trainer.settings import NONE, Settings
 
 UNITS = 1024
 """Units of the dense layer; also the width of a dropout mask."""
@@ -78,11 +79,16 @@ def build(settings: Settings, statistics: Statistics, precision: str) -> keras.M
 
 
 def training_logits(model: keras.Model, settings: Settings) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Returns the function that computes the logits in training, with dropout; see `networks.TrainingLogits`."""
+    """Returns the function that computes the logits in training, with augmentation and dropout.
+
+    See `networks.TrainingLogits`.
+    """
     hidden = keras.Model(model.inputs, model.get_layer(HIDDEN).output)
     logits_of = model.get_layer(LOGITS)
 
     def logits(pixels: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
+        if settings.augmentation != NONE:
+            pixels = augment(pixels, settings.seed, positions, settings.batch_size)
         mask = keep_mask(settings.seed, positions, settings.batch_size, settings.dropout)
         units = hidden(pixels, training=True)
         return logits_of(units * tf.cast(mask, units.dtype))
@@ -102,6 +108,6 @@ def keep_mask(seed: int, positions: tf.Tensor, batch_size: int, dropout: float) 
     Returns:
         (b, UNITS) float32: 0 for a dropped unit, otherwise 1 / (1 - dropout).
     """
-    drawn = draw_rows(seed, DROPOUT, positions, batch_size, UNITS, tf.int32)
+    drawn = draw_integers(seed, DROPOUT, positions, batch_size, UNITS)
     keep = drawn >= int(dropout * 2**32) - 2**31
     return tf.cast(keep, tf.float32) / (1.0 - dropout)

@@ -10,15 +10,18 @@ from trainer.model_dir.writing import atomic_replace
 
 
 def export(
-    model: keras.Model, strategy: tf.distribute.Strategy, model_dir: ModelDir, check_stop: Callable[[], None]
-) -> None:
+    model: keras.Model, temperature: float, strategy: tf.distribute.Strategy, model_dir: ModelDir,
+    check_stop: Callable[[], None],
+) -> None:  # fmt: skip
     """Writes `model.keras` and `export/`.
 
-    The signature of the SavedModel has the names of the tutorial's predictions. Its input is `pixels`, (N, H, W, 1)
-    float32, raw values from 0 to 65535. Its outputs are `classes`, (N,) int64, the labels, and `probabilities`,
-    (N, categories) float32.
+    Both take `pixels`, (N, H, W, 1) float32, raw values from 0 to 65535. The Keras model returns the probabilities,
+    (N, categories) float32. The signature of the SavedModel has the names of the tutorial's predictions: it returns
+    `classes`, (N,) int64, the labels, and `probabilities`.
 
     Args:
+        model: from raw pixels to logits.
+        temperature: by which the logits are divided.
         strategy: the strategy in whose scope the model was created.
         check_stop: called after each of the two is written; its exceptions are passed on.
 
@@ -26,19 +29,24 @@ def export(
         RunFailed: they cannot be written.
     """
     plain = model if strategy is tf.distribute.get_strategy() else _with_plain_variables(model)
+    logits = plain.output
+    if temperature != 1.0:
+        logits = keras.layers.Rescaling(1.0 / temperature, dtype="float32", name="temperature")(logits)
+    probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
+    exported = keras.Model(plain.inputs, probabilities, name="density")
     with atomic_replace(model_dir.local / KERAS_FILE) as path:
-        plain.save(path)
+        exported.save(path)
     check_stop()
 
     @tf.function(
         autograph=False, input_signature=[tf.TensorSpec([None, *plain.input_shape[1:]], tf.float32, name="pixels")]
     )
     def serve(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits = plain(pixels, training=False)
-        return {"classes": tf.argmax(logits, axis=1), "probabilities": tf.nn.softmax(logits)}
+        found = exported(pixels, training=False)
+        return {"classes": tf.argmax(found, axis=1), "probabilities": found}
 
     with atomic_replace(model_dir.local / EXPORT_FOLDER) as path:
-        tf.saved_model.save(plain, str(path), signatures={"serving_default": serve})
+        tf.saved_model.save(exported, str(path), signatures={"serving_default": serve})
     check_stop()
 
 

@@ -1,4 +1,4 @@
 """Devices and distribution strategies, the import of TensorFlow, and signals.
 
-May import: `preprocess.runtime`, `trainer.options`.
+May import: `preprocess.runtime`, `trainer.settings`.
 """

@@ -10,8 +10,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from preprocess.runtime.errors import InputError
-from trainer.options import AUTO, BFLOAT16, FLOAT32
 from trainer.runtime.cluster import Cluster
+from trainer.settings import AUTO, BFLOAT16, FLOAT32
 
 _AMPERE = (8, 0)  # the lowest compute capability of NVIDIA GPUs with bfloat16
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}  # of /proc/cpuinfo
