@@ -42,6 +42,8 @@ TRUNK, FEATURES, LOGITS = "trunk", "features", "logits"
 def build(settings: Settings, statistics: Statistics, precision: str) -> keras.Model:
     """Builds the network. Its initial weights depend on the seed only.
 
+    All layers have names, because saved models contain the names, and Keras numbers unnamed layers within a process.
+
     Args:
         statistics: of the training set; stored in the model as constants, so the model takes raw pixels.
         precision: "float32", or "bfloat16" for the arithmetic between the input channels and the features.
@@ -58,17 +60,21 @@ def build(settings: Settings, statistics: Statistics, precision: str) -> keras.M
             channels, size, strides, padding="same", kernel_initializer=initializer, dtype=policy, name=name
         )(x)
 
+    def relu(x: keras.KerasTensor, name: str, dtype: keras.DTypePolicy | str = policy):
+        return layers.ReLU(dtype=dtype, name=f"{name}_relu")(x)
+
     inputs = keras.Input((*settings.size, 1), dtype="float32", name="pixels")
     x = conv(_input_channels(inputs, statistics), STEM, 5, 2, "stem")
     for number, channels in enumerate(STAGES, 1):
         name = f"stage{number}"
-        x = conv(layers.ReLU(dtype=policy)(x), channels, 3, 2, f"{name}_down")
-        y = conv(layers.ReLU(dtype=policy)(x), channels, 3, 1, f"{name}_conv1")
-        y = conv(layers.ReLU(dtype=policy)(y), channels, 3, 1, f"{name}_conv2", zero=True)
-        x = layers.Add(dtype=policy)([x, y])
-    x = layers.ReLU(dtype="float32")(x)
-    pooled = [layers.GlobalAveragePooling2D(dtype="float32")(x), layers.GlobalMaxPooling2D(dtype="float32")(x)]
-    x = layers.Concatenate(dtype="float32", name=FEATURES)(pooled)
+        x = conv(relu(x, name), channels, 3, 2, f"{name}_down")
+        y = conv(relu(x, f"{name}_1"), channels, 3, 1, f"{name}_conv1")
+        y = conv(relu(y, f"{name}_2"), channels, 3, 1, f"{name}_conv2", zero=True)
+        x = layers.Add(dtype=policy, name=f"{name}_sum")([x, y])
+    x = relu(x, "last", "float32")
+    average = layers.GlobalAveragePooling2D(dtype="float32", name="average_of_places")(x)
+    maximum = layers.GlobalMaxPooling2D(dtype="float32", name="maximum_of_places")(x)
+    x = layers.Concatenate(dtype="float32", name=FEATURES)([average, maximum])
     logits = layers.Dense(settings.categories, kernel_initializer="zeros", dtype="float32", name=LOGITS)(x)
     trunk = keras.Model(inputs, logits, name=TRUNK)
     flipped = [trunk(inputs), trunk(ops.flip(inputs, axis=2)), trunk(ops.flip(inputs, axis=1))]

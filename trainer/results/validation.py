@@ -67,7 +67,7 @@ class Validation:
     def is_exhausted(self) -> bool:
         """Whether the last `patience` validations were not better than one before them."""
         ranks, patience = self._ranks(), self._settings.patience
-        return 0 < patience < len(ranks) - ranks.index(max(ranks))
+        return 0 < patience < len(ranks) and patience < len(ranks) - ranks.index(max(ranks))
 
     def load_best(self, model: keras.Model) -> int | None:
         """Loads the best weights into a model; returns their step, or None if there are none.

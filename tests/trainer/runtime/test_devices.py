@@ -19,6 +19,7 @@ from trainer.runtime import devices
 from trainer.runtime.cluster import Cluster
 
 TRAINING = ["--training_steps=30", "--checkpoint_steps=20"]
+RESIDUAL = ["--network=residual", "--eval_every=10", "--warmup_steps=10", "--learning_rate=0.002", "--dropout=0.2"]
 
 
 @pytest.fixture(scope="module")
@@ -58,30 +59,34 @@ def finish(process):
     return output
 
 
+def rows_of(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
 def losses(model_dir):
-    with (model_dir / "history.csv").open() as file:
-        return np.array([float(row["loss"]) for row in csv.DictReader(file)])
+    return np.array([float(row["loss"]) for row in rows_of(model_dir / "history.csv")])
 
 
 def metrics(model_dir):
     return json.loads((model_dir / "metrics.json").read_text())
 
 
-@pytest.fixture(scope="module")
-def one_device(data, tmp_path_factory):
-    model_dir = tmp_path_factory.mktemp("models") / "one"
-    finish(run("tpu_model", *tpu_argv(data, model_dir)))
-    return model_dir
-
-
-def test_compiled_replicas_train_the_same_model_as_one_device(data, one_device, full, tmp_path):
+@pytest.mark.parametrize("flags", [[], RESIDUAL], ids=["tutorial", "residual"])
+def test_compiled_replicas_train_the_same_model_as_one_device(data, full, tmp_path, flags):
     """Eight replicas in the full form: beside another test process they take up to two minutes."""
-    replicas = 8 if full else 2
-    output = finish(run("tpu_model", *tpu_argv(data, tmp_path / "m"), "--rehearse_tpu", f"--num_shards={replicas}"))
+    one, several, replicas = tmp_path / "one", tmp_path / "several", 8 if full else 2
+    finish(run("tpu_model", *tpu_argv(data, one), *flags))
+    rehearsal = [*flags, "--rehearse_tpu", f"--num_shards={replicas}"]
+    output = finish(run("tpu_model", *tpu_argv(data, several), *rehearsal))
     assert f"one CPU as {replicas} logical devices, XLA" in output
-    np.testing.assert_allclose(losses(tmp_path / "m"), losses(one_device), rtol=0, atol=1e-4)
-    assert metrics(tmp_path / "m")["confusion"] == metrics(one_device)["confusion"]
-    assert metrics(tmp_path / "m")["loss"] == pytest.approx(metrics(one_device)["loss"], abs=1e-4)
+    np.testing.assert_allclose(losses(several), losses(one), rtol=0, atol=1e-4)
+    assert metrics(several)["confusion"] == metrics(one)["confusion"]
+    assert metrics(several)["loss"] == pytest.approx(metrics(one)["loss"], abs=1e-4)
+    if flags:
+        kappas = [[row["quadratic_weighted_kappa"] for row in rows_of(m / "validation.csv")] for m in (several, one)]
+        assert kappas[0] == kappas[1]
+        assert len(kappas[0]) == 3
 
 
 def test_a_rehearsal_continues_to_the_same_weights(data, tmp_path):
@@ -98,14 +103,15 @@ def test_a_batch_must_be_a_multiple_of_the_replicas(data, tmp_path):
     assert "error: --batch_size 12 is not a multiple of the 8 replicas; choose one that is" in output
 
 
-def test_two_workers_train_the_same_model_as_one(data, tmp_path):
+@pytest.mark.parametrize("flags", [[], [*RESIDUAL, "--schedule=constant", "--keep=last"]], ids=["tutorial", "residual"])
+def test_two_workers_train_the_same_model_as_one(data, tmp_path, flags):
     """First as two tasks of the role worker, then as a master and a worker."""
-    outputs = run_workers(*gpu_argv(data, tmp_path / "m"), "--training_steps=13")
+    outputs = run_workers(*gpu_argv(data, tmp_path / "m"), *flags, "--training_steps=13")
     assert all("on 2 replicas of 2 workers" in text for text in outputs)
-    outputs = run_workers(*gpu_argv(data, tmp_path / "m"), first="master")
+    outputs = run_workers(*gpu_argv(data, tmp_path / "m"), *flags, first="master")
     assert all("on 2 replicas of 2 workers" in text for text in outputs)
     assert all("continues from its checkpoint of step 13" in text for text in outputs)
-    finish(run("gpu_model", *gpu_argv(data, tmp_path / "one")))
+    finish(run("gpu_model", *gpu_argv(data, tmp_path / "one"), *flags))
     np.testing.assert_allclose(losses(tmp_path / "m"), losses(tmp_path / "one"), rtol=0, atol=1e-4)
     assert metrics(tmp_path / "m")["confusion"] == metrics(tmp_path / "one")["confusion"]
 
