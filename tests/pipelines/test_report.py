@@ -253,7 +253,7 @@ VALIDATION = (
 
 @pytest.fixture(scope="module")
 def judged(made, tmp_path_factory):
-    """(page, metrics) of a model with baselines, validations and an ordinal loss, and of the same model with earlier metrics."""
+    """(page, metrics) of a model with baselines, validations and an ordinal loss, and the same with earlier metrics."""
     out, model = made
     root = tmp_path_factory.mktemp("judged")
     assert evaluate.main([
