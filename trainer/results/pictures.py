@@ -37,7 +37,7 @@ def draw_reliability(calibration: Calibration) -> bytes:
     bins = [found for found in calibration.bins if found.count]
     axes.plot([0, 1], [0, 1], color="gray", linewidth=0.8)
     axes.plot([found.confidence for found in bins], [found.accuracy for found in bins], "o-", color="tab:blue")
-    axes.set(ylabel="accuracy", ylim=(0, 1), title=f"expected calibration error {calibration.expected_error:.3f}")
+    axes.set(ylabel="accuracy", ylim=(0, 1.03), title=f"expected calibration error {calibration.expected_error:.3f}")
     counts.stairs(
         [found.count for found in calibration.bins], [0, *(found.high for found in calibration.bins)], fill=True
     )
