@@ -41,7 +41,7 @@ def predict_baselines(training: ImageSet, evaluation: ImageSet, seed: int) -> di
 def _fit_predict(
     features: Callable[[ImageSet], np.ndarray], training: ImageSet, evaluation: ImageSet, seed: int
 ) -> np.ndarray:
-    trees = ExtraTreesClassifier(_TREES, min_samples_leaf=2, max_features=0.3, random_state=seed, n_jobs=2)
+    trees = ExtraTreesClassifier(_TREES, min_samples_leaf=2, random_state=seed, n_jobs=2)
     trees.fit(features(training), training.labels)
     trees.n_jobs = 1  # several threads would add the probabilities of the trees in any order
     found = np.zeros((len(evaluation), training.categories))
