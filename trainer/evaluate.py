@@ -1,6 +1,5 @@
 """Evaluates an exported model on any images, and changes nothing in its folder: `python -m trainer.evaluate --help`."""
 
-import argparse
 import json
 from collections.abc import Sequence
 
@@ -10,7 +9,7 @@ from preprocess.runtime.command import exit_process, run_command
 from preprocess.runtime.errors import InputError
 from preprocess.runtime.log import Log
 from trainer.data import sources
-from trainer.data.image_set import ImageSet
+from trainer.data.image_set import ImageSet, check_disjoint
 from trainer.data.png_folder import read_folder
 from trainer.data.record_files import read_record_files
 from trainer.model_dir.folder import IDENTITY_FILE, METRICS_FILE, PREDICTIONS_FILE
@@ -27,18 +26,26 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
 
     Raises:
         InputError: the folder contains no exported model, or images cannot be read, or have another size than those on
-            which the model was trained.
+            which the model was trained, or are both training and evaluation images.
     """
     options = make_parser().parse_args(argv)
     storage.check_writable(storage.absolute(options.output), "--output")
-    images = _read_images(options, log)
+    (size, categories), temperature = _read_shape(options.model_dir), _read_temperature(options.model_dir)
+    images = _read_images(options.data, size, categories, log)
+    training = _read_images(options.training_data, size, categories, log) if options.training_data else None
+    if training:
+        check_disjoint(training, images)
     import_tensorflow()  # takes seconds, so errors in the options and images are reported before it
     from trainer.results import metrics
+    from trainer.results.baselines import predict_baselines
     from trainer.results.exported_model import load_export
     from trainer.results.tables import format_predictions
 
     predictions = load_export(options.model_dir).predict(images.pixels, log)
-    found = metrics.compute_metrics(images.labels, predictions.logits, predictions.probabilities, images.names)
+    baselines = predict_baselines(training, images, seed=0) if training else None
+    found = metrics.compute_metrics(
+        images.labels, predictions.logits, predictions.probabilities, images.names, baselines, temperature
+    )  # fmt: skip
     log.info(f"\nevaluation of {len(images):,} images\n{metrics.format_metrics(found)}\n")
     report = {"model_dir": options.model_dir, "data": list(options.data), **found.as_dict()}
     written = {
@@ -52,17 +59,41 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
         log.info(path)
 
 
-def _read_images(options: argparse.Namespace, log: Log) -> ImageSet:
-    """Reads the images of `--data`, which have the size and the categories of the model."""
-    path = storage.join(options.model_dir, IDENTITY_FILE)
+def _read_shape(model_dir: str) -> tuple[tuple[int, int], int]:
+    """Returns (height, width) of the images and the number of categories of a model.
+
+    Raises:
+        InputError: they cannot be read.
+    """
+    path = storage.join(model_dir, IDENTITY_FILE)
     try:
         model = json.loads(sources.read(path))["architecture"]
-        size, categories = (int(model["height"]), int(model["width"])), int(model["categories"])
+        return (int(model["height"]), int(model["width"])), int(model["categories"])
     except (ValueError, LookupError, TypeError) as error:
         raise InputError(f"{path}: is damaged, or was not written by a trainer; name a folder of a model") from error
-    if len(options.data) == 1 and not sources.match(options.data[0]):
-        return read_folder(options.data[0], size, categories, log)
-    return read_record_files(options.data, size, categories, log)
+
+
+def _read_temperature(model_dir: str) -> float:
+    """Returns the temperature of the exported probabilities, which the training recorded; 1 if it recorded none.
+
+    Raises:
+        InputError: the metrics of the training cannot be read.
+    """
+    path = storage.join(storage.absolute(model_dir), METRICS_FILE)
+    with sources.input_errors(path, "cannot be read"):
+        if not storage.exists(path):
+            return 1.0
+    try:
+        return float(json.loads(sources.read(path)).get("calibration", {}).get("temperature", 1.0))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: is damaged; evaluate the model again with its trainer") from error
+
+
+def _read_images(data: Sequence[str], size: tuple[int, int], categories: int, log: Log) -> ImageSet:
+    """Reads a folder of PNGs or record files."""
+    if len(data) == 1 and not sources.match(data[0]):
+        return read_folder(data[0], size, categories, log)
+    return read_record_files(data, size, categories, log)
 
 
 def make_parser() -> CommandParser:
@@ -79,6 +110,11 @@ def make_parser() -> CommandParser:
     add(
         "--data", required=True, nargs="+", metavar="DATA",
         help="a folder of PNGs named <density>_<mammogram ID>, or TFRecord files: paths or glob patterns",
+    )  # fmt: skip
+    add(
+        "--training_data", nargs="+", metavar="DATA",
+        help="the images on which the model was trained, in the same forms: baselines are fitted on them, and the "
+        "model is compared with them",
     )  # fmt: skip
     add("--output", required=True, metavar="DIR", help="folder for metrics.json and predictions.csv")
     return parser

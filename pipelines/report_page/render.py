@@ -4,12 +4,12 @@ import base64
 import collections
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipelines.report_page import plots
+from pipelines.report_page.model_section import make_section
 from pipelines.report_page.thumbnails import Images
 from pipelines.report_page.trained_model import TrainedModel
 from preprocess.contract import schema
@@ -19,24 +19,6 @@ from preprocess.dataset.tables import ImageRow
 from preprocess.runtime.text import printable
 
 PRINTED = 60  # largest number of thumbnails of a split and category in print; style.css contains it, too
-
-
-@dataclass(frozen=True)
-class Section:
-    """The section of the page about one model.
-
-    Attributes:
-        key: the anchor.
-        name: the title.
-        plots: name -> SVG.
-        facts: (name, value) pairs.
-    """
-
-    key: str
-    name: str
-    model: TrainedModel
-    plots: dict[str, Markup]
-    facts: list[tuple[str, str]]
 
 
 def render(
@@ -71,7 +53,7 @@ def render(
         },
         omissions=omissions,
         omission_groups=_groups(omissions),
-        sections=[_section(number, model, models) for number, model in enumerate(models, 1)],
+        sections=[make_section(number, model, models) for number, model in enumerate(models, 1)],
         viewer_rows=[_viewer_row(row) for row in images.rows],
         script=Markup(script),
         script_hash=_hash(script),
@@ -133,41 +115,6 @@ def _facts(data: DataSet) -> list[tuple[str, str]]:
         ("software", versions),
         ("fingerprint", manifest["fingerprint"][:16]),
     ]
-
-
-def _section(number: int, model: TrainedModel, models: Sequence[TrainedModel]) -> Section:
-    key = f"model-{number}"
-    metrics = model.metrics
-    loss = (metrics["step"], metrics["loss"]) if metrics else None
-    accuracy = (metrics["step"], metrics["accuracy"]["value"]) if metrics else None
-    names = [other.path.rpartition("/")[2] for other in models]
-    name = model.path.rpartition("/")[2]
-    return Section(
-        key=key,
-        name=name if names.count(name) == 1 else f"{name} ({number})",
-        model=model,
-        plots={
-            "loss": Markup(plots.draw_curve(model.steps, model.losses, "loss", f"{key}-loss", loss)),
-            "accuracy": Markup(
-                plots.draw_curve(model.steps, model.accuracies, "accuracy", f"{key}-accuracy", accuracy)
-            ),
-        },
-        facts=_model_facts(model),
-    )
-
-
-def _model_facts(model: TrainedModel) -> list[tuple[str, str]]:
-    training = model.identity["training"]
-    facts = [
-        ("steps", f"{len(model.steps):,}"),
-        ("training images", f"{model.identity['training_set']['images']:,}"),
-        *((name.replace("_", " "), str(value)) for name, value in training.items()),
-    ]
-    if model.speed:
-        speed = model.speed
-        facts.append(("speed", f"{speed.steps_per_second:.2f} steps/s, {speed.images_per_second:,.0f} images/s"))
-        facts.append(("device", speed.device))
-    return facts
 
 
 def _viewer_row(row: ImageRow) -> tuple[str, list[tuple[str, str]]]:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from trainer.model_dir.folder import (  # fmt: skip
 )
 
 WORST_COUNT = 12
+_PROBABILITY = re.compile(r"probability_\d+")
+VALIDATION_FILE = "validation.csv"
+VALIDATION_COLUMNS = ("step", "loss", "accuracy", "quadratic_weighted_kappa", "macro_auc")
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ class TrainedModel:
         path: of the model folder, as the user wrote it.
         identity: the content of `training.json`.
         steps, losses, accuracies: the columns of `history.csv`, one value for each step.
+        validations: the columns of `validation.csv`, one value for each validation; empty without validations.
         metrics: the content of `metrics.json`; None if the model was not evaluated.
         worst_predictions: those with the lowest probability of the true category, the lowest first.
         speed: None if `speed.csv` is missing or has no row.
@@ -75,6 +80,7 @@ class TrainedModel:
     steps: Sequence[int]
     losses: Sequence[float]
     accuracies: Sequence[float]
+    validations: Mapping[str, Sequence[float]]
     metrics: Mapping | None
     worst_predictions: Sequence[Prediction]
     speed: Speed | None
@@ -99,6 +105,7 @@ def read_model(path: str) -> TrainedModel:
             steps=[int(row["step"]) for row in rows],
             losses=[float(row["loss"]) for row in rows],
             accuracies=[float(row["accuracy"]) for row in rows],
+            validations=_columns(_read_text(root, VALIDATION_FILE) or ""),
             metrics=json.loads(metrics) if metrics else None,
             worst_predictions=_worst_predictions(predictions or ""),
             speed=_median_speed(_read_text(root, SPEED_FILE) or ""),
@@ -122,10 +129,16 @@ def _parse_csv(text: str, columns: Sequence[str] | None = None) -> list[dict[str
     return list(table)
 
 
+def _columns(text: str) -> dict[str, list[float]]:
+    """Returns the columns of `validation.csv`; empty if it has no rows."""
+    rows = _parse_csv(text, VALIDATION_COLUMNS)
+    return {name: [float(row[name]) for row in rows] for name in VALIDATION_COLUMNS} if rows else {}
+
+
 def _worst_predictions(text: str) -> list[Prediction]:
     predictions = []
     for row in _parse_csv(text):
-        probabilities = [float(value) for name, value in row.items() if name.startswith("probability_")]
+        probabilities = [float(value) for name, value in row.items() if _PROBABILITY.fullmatch(name)]
         predictions.append(Prediction(row["name"], int(row["density"]), int(row["predicted"]), probabilities))
     return sorted(predictions, key=lambda prediction: (prediction.true_probability, prediction.name))[:WORST_COUNT]
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from pipelines import preprocess, report
 from tests.support.films import Described, as_in_csv, random_film, write_csv
-from trainer import gpu_model
+from trainer import evaluate, gpu_model
 
 HTML = "<script>alert(1)</script>"
 TRAIN = [Described(f"Calc-Training_P_{n:05d}_LEFT_CC", str(n % 4 + 1)) for n in range(1, 9)]
@@ -245,6 +245,121 @@ def test_a_model_without_evaluation_and_a_model_of_other_images(made, tmp_path):
     assert "(no name): not in this data set" in shown
 
 
+VALIDATION = (
+    "step,loss,accuracy,quadratic_weighted_kappa,macro_auc\n"
+    "1,1.5,0.25,nan,0.5\n3,1.25,0.5,0.25,0.625\n4,1.375,0.5,0.375,0.75\n"
+)
+
+
+@pytest.fixture(scope="module")
+def judged(made, tmp_path_factory):
+    """(page, metrics) of a model with baselines, validations and an ordinal loss, and the same with earlier metrics."""
+    out, model = made
+    root = tmp_path_factory.mktemp("judged")
+    assert evaluate.main([
+        f"--model_dir={model}", "--data", f"{out}/small_test", "--training_data", f"{out}/small_train",
+        f"--output={root}/evaluated",
+    ]) == 0  # fmt: skip
+    ignored = shutil.ignore_patterns("ckpt*", "export", "*.keras")
+    new, old = (Path(shutil.copytree(model, root / name, ignore=ignored)) for name in ("new", "old"))
+    metrics = json.loads((root / "evaluated/metrics.json").read_text()) | {"step": 3}
+    (new / "metrics.json").write_text(json.dumps(metrics))
+    (new / "validation.csv").write_text(VALIDATION)
+    identity = json.loads((new / "training.json").read_text())
+    identity["training"] |= {"loss": "ordinal", "class_weights": "balanced"}
+    (new / "training.json").write_text(json.dumps(identity))
+    added = ("baselines", "beats_best_baseline", "breasts", "patients", "calibration", "dense", "subgroups")
+    (old / "metrics.json").write_text(json.dumps({key: metrics[key] for key in metrics if key not in added}))
+    target = root / "page.html"
+    assert report.main([str(out), "--html", str(target), "--model_dir", str(new), str(old)]) == 0
+    return target.read_text(), metrics
+
+
+def sections(page):
+    """The sections of the models, as HTML and as text."""
+    found = re.findall(r'<section id="model-\d".*?</section>', page, flags=re.DOTALL)
+    return [(section, " ".join(" ".join(Elements(section).words).split())) for section in found]
+
+
+def shown(metric):
+    bounds = "" if metric["low"] is None else f" {metric['low']:.2f} to {metric['high']:.2f}"
+    return "undefined" if metric["value"] is None else f"{metric['value']:.2f}{bounds}"
+
+
+def test_the_model_is_compared_with_baselines(judged):
+    page, metrics = judged
+    text = sections(page)[0][1]
+    comparison = metrics["beats_best_baseline"]
+    assert f"This model {comparison['sentence']}." in text
+    for name, found in (("this model", metrics), *metrics["baselines"].items()):
+        assert f"{name} {shown(found['accuracy'])} {shown(found['kappa'])} " in text
+    difference = f"difference to {comparison['baseline']} {shown(comparison['accuracy'])} {shown(comparison['kappa'])}"
+    assert difference in text
+
+
+def test_images_breasts_patients_and_subgroups_have_their_counts(judged):
+    page, metrics = judged
+    text = sections(page)[0][1]
+    assert f"image {metrics['images']} images {shown(metrics['accuracy'])}" in text
+    for name in ("breast", "patient"):
+        found = metrics[f"{name}s"]
+        assert f"{name} {found['count']} {name}s {shown(found['accuracy'])} {shown(found['kappa'])}" in text
+    assert list(metrics["subgroups"]["view"]) == ["MLO"]
+    for attribute, groups in metrics["subgroups"].items():
+        for value, found in groups.items():
+            assert f"{attribute} {value} {found['count']} images {shown(found['accuracy'])}" in text
+
+
+def test_validations_are_drawn_with_the_kept_step(judged):
+    (page, metrics), labels = judged, ("each batch", "validation", "kept step 3", "evaluation")
+    (new, text), (old, _) = sections(page)
+    assert "Training batches: ordinal, balanced class weights. Validation and evaluation: cross-entropy" in text
+    figures = dict(re.findall(r'<svg[^>]*aria-label="([^"]*)"(.*?)</svg>', new, flags=re.DOTALL))
+    assert list(figures) == [
+        "Accuracy by the highest probability", "Loss by step", "Accuracy by step", "Quadratic weighted kappa by step",
+    ]  # fmt: skip
+    for name in ("Loss by step", "Accuracy by step"):
+        assert [label for label in labels if label in figures[name]] == list(labels)
+    assert "kept step 3" in figures["Quadratic weighted kappa by step"]
+    assert "each batch" not in figures["Quadratic weighted kappa by step"]
+    assert f"Expected calibration error {metrics['calibration']['expected_error']:.3f}; not calibrated" in text
+    assert "validation" not in old
+    assert len(re.findall("<svg", old)) == 2
+
+
+def test_a_model_of_earlier_metrics_has_no_new_parts(judged):
+    _, (_, old) = sections(judged[0])
+    for words in ("Baselines", "By image, breast and patient", "Subgroups", "dense", "Expected calibration error"):
+        assert words not in old
+    assert "quadratic weighted kappa" in old
+
+
+def dense(**values):
+    return {
+        "dense_images": 200, "non_dense_images": 300, "auc": {"value": 0.91, "low": 0.88, "high": 0.94},
+        "threshold": 0.4375, "sensitivity": 0.735, "specificity": 0.91, "dense_found": 147,
+        "non_dense_called_dense": 27,
+    } | values  # fmt: skip
+
+
+def test_dense_breasts_in_words():
+    from pipelines.report_page.model_section import describe_dense
+
+    sentences = describe_dense(dense())
+    assert sentences[:2] == [
+        "Of 100 images of dense breasts (density 3 or 4), the model finds 74 when at most 10 of 100 images of "
+        "non-dense breasts (density 1 or 2) are called dense.",
+        "Counted: 147 of 200 images of dense breasts, and 27 of 300 images of non-dense breasts, are called dense.",
+    ]
+    assert "at least 0.438" in sentences[2]
+    assert sentences[3].startswith("These are images, not women")
+    assert sentences[-1].startswith("AUC 0.91 (0.88 to 0.94): ")
+    assert describe_dense(dense(threshold=None))[0].startswith("The model finds no image of a dense breast")
+    assert describe_dense(dense(dense_images=0)) == [
+        "The evaluation contains 0 images of dense and 300 of non-dense breasts: not measured."
+    ]
+
+
 def no_model(out, model):
     (model / "history.csv").unlink()
 
@@ -255,6 +370,10 @@ def bad_metrics(out, model):
 
 def bad_history(out, model):
     (model / "history.csv").write_text("step,what\n1,2\n")
+
+
+def bad_validation(out, model):
+    (model / "validation.csv").write_text("step,kappa\n1,2\n")
 
 
 def bad_image(out, model):
@@ -273,6 +392,7 @@ FAULTS = {
     no_model: "contains no training.json or no history.csv",
     bad_metrics: "a file of this model is damaged",
     bad_history: "a file of this model is damaged",
+    bad_validation: "a file of this model is damaged",
     bad_image: "not a PNG; expected a 16-bit gray PNG; pipelines.verify lists all faults",
     bad_table: "not UTF-8 text",
     no_manifest: "contains no manifest.json",

@@ -1,4 +1,4 @@
-"""Draws the pictures of an evaluation: the confusion matrix, and some images with their predicted categories."""
+"""Draws the pictures of an evaluation: confusion matrix, reliability, some images with their predicted categories."""
 
 import io
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import ConfusionMatrixDisplay
 
 from trainer.data.image_set import ImageSet
+from trainer.results.reliability import Calibration
 
 SHOWN = 16  # images in a picture
 _COLUMNS = 8
@@ -23,6 +24,24 @@ def draw_confusion(confusion: Sequence[Sequence[int]]) -> bytes:
     axes = figure.add_subplot()
     ConfusionMatrixDisplay(np.array(confusion), display_labels=names).plot(ax=axes, cmap="Blues", colorbar=False)
     axes.set(xlabel="predicted density", ylabel="true density")
+    return _png(figure)
+
+
+def draw_reliability(calibration: Calibration) -> bytes:
+    """Returns a PNG of accuracy against mean confidence of each bin with images, and the number of images below.
+
+    Points on the diagonal are calibrated; below it, the model is more confident than right.
+    """
+    figure = Figure(figsize=(4.5, 5), layout="constrained")
+    axes, counts = figure.subplots(2, sharex=True, height_ratios=(3, 1))
+    bins = [found for found in calibration.bins if found.count]
+    axes.plot([0, 1], [0, 1], color="gray", linewidth=0.8)
+    axes.plot([found.confidence for found in bins], [found.accuracy for found in bins], "o-", color="tab:blue")
+    axes.set(ylabel="accuracy", ylim=(0, 1.03), title=f"expected calibration error {calibration.expected_error:.3f}")
+    counts.stairs(
+        [found.count for found in calibration.bins], [0, *(found.high for found in calibration.bins)], fill=True
+    )
+    counts.set(xlabel="highest probability (confidence)", ylabel="images", xlim=(0, 1))
     return _png(figure)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, cohen_kappa_score, log_loss, roc_auc_score
 
-from trainer.results import metrics
+from trainer.results import agreement, bootstrap, metrics
 
 
 def predictions(labels, seed=0, skill=1.5):
@@ -52,7 +52,7 @@ def test_kappas_of_several_matrices_at_once():
     for draw in range(30):
         np.add.at(confusions[draw], (labels[draw], predicted[draw]), 1)
     expected = [cohen_kappa_score(a, b, weights="quadratic") for a, b in zip(labels, predicted, strict=True)]
-    np.testing.assert_allclose(metrics.quadratic_kappa(confusions), expected, atol=1e-12)
+    np.testing.assert_allclose(agreement.quadratic_kappa(confusions), expected, atol=1e-12)
 
 
 def test_intervals_are_those_of_a_bootstrap_over_patients():
@@ -88,7 +88,7 @@ def test_undefined_scores_are_none():
     scores = metrics.compute_metrics(np.array([2, 2, 2]), logits, logits, [""] * 3)
     assert (scores.kappa.value, scores.kappa.low, scores.auc) == (None, None, None)
     assert (scores.accuracy.value, scores.accuracy.low, scores.accuracy.high) == (1, 1, 1)
-    assert "quadratic weighted kappa    undefined\n" in metrics.format_metrics(scores)
+    assert f"{'quadratic weighted kappa':36}undefined\n" in metrics.format_metrics(scores)
 
 
 @pytest.mark.parametrize("piece", [1, 700, 10**9])
@@ -96,7 +96,7 @@ def test_the_intervals_do_not_depend_on_the_pieces_of_the_bootstrap(piece, monke
     rng = np.random.default_rng(3)
     labels, logits = rng.integers(0, 4, 60), rng.normal(size=(60, 4))
     names = [f"1_Mass-Test_P_{n // 3:05d}_LEFT_CC" for n in range(60)]
-    monkeypatch.setattr(metrics, "DRAWS", 300)
+    monkeypatch.setattr(bootstrap, "DRAWS", 300)
     expected = metrics.compute_metrics(labels, logits, logits, names)
-    monkeypatch.setattr(metrics, "_PIECE", piece)
+    monkeypatch.setattr(bootstrap, "_PIECE", piece)
     assert metrics.compute_metrics(labels, logits, logits, names) == expected
