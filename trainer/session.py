@@ -245,4 +245,4 @@ class _Session:
                 f"{len(images):,} images; all of them are evaluated"
             )
         logits = self._predictor.predict(images, self._signals.raise_if_any_worker_signalled, self._log)
-        judge(images, logits, temperature, step, precision, settings, self._model_dir, self._log)
+        judge(self._training_set, images, logits, temperature, step, precision, settings, self._model_dir, self._log)

@@ -18,12 +18,12 @@ from trainer.model_dir.folder import (  # fmt: skip
     PREDICTIONS_FILE,
     SPEED_COLUMNS,
     SPEED_FILE,
+    VALIDATION_COLUMNS,
+    VALIDATION_FILE,
 )
 
 WORST_COUNT = 12
 _PROBABILITY = re.compile(r"probability_\d+")
-VALIDATION_FILE = "validation.csv"
-VALIDATION_COLUMNS = ("step", "loss", "accuracy", "quadratic_weighted_kappa", "macro_auc")
 
 
 @dataclass(frozen=True)
