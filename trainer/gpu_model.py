@@ -1,5 +1,6 @@
 """Trains and evaluates a density classifier with images from folders of PNGs: `python -m trainer.gpu_model --help`."""
 
+import argparse
 from collections.abc import Sequence
 
 from preprocess.runtime.arguments import CommandParser
@@ -7,10 +8,12 @@ from preprocess.runtime.command import exit_process, on_sigterm, run_command
 from preprocess.runtime.log import Log
 from trainer import options as command_line
 from trainer.data import sources
+from trainer.data.image_set import ImageSet
 from trainer.data.png_folder import read_folder
 from trainer.runtime.cluster import read_cluster
 from trainer.runtime.signals import exit_at_once
 from trainer.runtime.startup import import_tensorflow
+from trainer.settings import Settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,8 +31,8 @@ def check(argv: Sequence[str]) -> list[str]:
         InputError: an option is invalid or missing.
         SystemExit: --help.
     """
-    options, settings = command_line.parse(make_parser(), argv)
-    folders = (options.training_data_dir, options.eval_data_dir)
+    options, settings = _parse(argv)
+    folders = filter(None, (options.training_data_dir, options.eval_data_dir))
     return [settings.model_dir, *(sources.in_bucket(options.data_bucket, folder) for folder in folders)]
 
 
@@ -39,18 +42,26 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     Raises:
         InputError, RunFailed, Stopped: see `session.run`.
     """
-    options, settings = command_line.parse(make_parser(), argv)
+    options, settings = _parse(argv)
     cluster = read_cluster()
+
+    def read(folder: str) -> ImageSet:
+        return read_folder(sources.in_bucket(options.data_bucket, folder), settings.size, settings.categories, log)
+
     with on_sigterm(exit_at_once):
-        training, evaluation = (
-            read_folder(sources.in_bucket(options.data_bucket, folder), settings.size, settings.categories, log)
-            for folder in (options.training_data_dir, options.eval_data_dir)
-        )
+        training = read(options.training_data_dir)
+        evaluation = read(options.eval_data_dir) if options.eval_data_dir else None
         import_tensorflow()  # takes seconds, so errors in the options and images are reported before it
         from trainer import session
         from trainer.runtime import devices
 
         session.run(settings, training, evaluation, devices.find_gpus(cluster), log)
+
+
+def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Settings]:
+    options, settings = command_line.parse(make_parser(), argv)
+    command_line.check_evaluation("--eval_data_dir", options.eval_data_dir, settings)
+    return options, settings
 
 
 def make_parser() -> CommandParser:
@@ -60,8 +71,8 @@ def make_parser() -> CommandParser:
     data.add_argument("--data_bucket", default="", metavar="B", help="a bucket; the two folders are paths in gs://B")
     data.add_argument("--training_data_dir", required=True, metavar="DIR",
                       help="training images, named <density>_<mammogram ID>")  # fmt: skip
-    data.add_argument("--eval_data_dir", required=True, metavar="DIR",
-                      help="evaluation images, named in the same way")  # fmt: skip
+    data.add_argument("--eval_data_dir", metavar="DIR",
+                      help="evaluation images, named in the same way; not needed with --eval_steps 0")  # fmt: skip
     return parser
 
 

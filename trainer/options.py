@@ -37,6 +37,20 @@ def parse(parser: CommandParser, argv: Sequence[str] | None) -> tuple[argparse.N
     return options, settings
 
 
+def check_evaluation(flag: str, images: str | Sequence[str] | None, settings: Settings) -> None:
+    """Checks that evaluation images are given, unless there is no evaluation.
+
+    Args:
+        flag: the option for the evaluation images.
+        images: its value.
+
+    Raises:
+        InputError: an evaluation is wanted, and the option is missing.
+    """
+    if settings.eval_steps and not images:
+        raise InputError(f"no {flag}; name the evaluation images, or give --eval_steps 0 for no evaluation")
+
+
 def model_dir_of(options: argparse.Namespace) -> str:
     """Returns the folder for the model, from `--model_dir` or else from `AIP_MODEL_DIR`.
 

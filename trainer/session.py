@@ -34,11 +34,12 @@ from trainer.runtime.signals import Signals
 from trainer.settings import BEST, NONE, Settings
 
 
-def run(settings: Settings, training: ImageSet, evaluation: ImageSet, devices: Devices, log: Log) -> None:
+def run(settings: Settings, training: ImageSet, evaluation: ImageSet | None, devices: Devices, log: Log) -> None:
     """Trains a model up to the total number of steps, evaluates it, and writes all results to the model's folder.
 
     Args:
-        training, evaluation: the images to train on and to evaluate on.
+        training: the images to train on.
+        evaluation: the images to evaluate on; None is allowed if `settings.eval_steps` is 0.
 
     Raises:
         InputError: the run cannot start, e.g. because `settings.model_dir` contains another model.
@@ -50,7 +51,8 @@ def run(settings: Settings, training: ImageSet, evaluation: ImageSet, devices: D
         raise InputError(
             f"--batch_size {settings.batch_size} is not a multiple of the {replicas} replicas; choose one that is"
         )
-    check_disjoint(training, evaluation)
+    if evaluation:
+        check_disjoint(training, evaluation)
     trained_on, validation = split_for_validation(training, settings)
     print_image_counts(trained_on, validation, evaluation, log)
     with (
@@ -78,7 +80,7 @@ def _nothing_to_evaluate(settings: Settings) -> InputError:
     return InputError(f"{settings.model_dir}: contains no checkpoint to evaluate; train with --training_steps first")
 
 
-def print_image_counts(training: ImageSet, validation: ImageSet | None, evaluation: ImageSet, log: Log) -> None:
+def print_image_counts(training: ImageSet, validation: ImageSet | None, evaluation: ImageSet | None, log: Log) -> None:
     """Prints the number of images of each category. Warns about empty categories and patients that are in both sets."""
     sets = {"training": training, "validation": validation, "evaluation": evaluation}
     for use, images in sets.items():
@@ -88,7 +90,7 @@ def print_image_counts(training: ImageSet, validation: ImageSet | None, evaluati
         log.info(f"{use}: {len(images):,} images, {counts} of density 1 to {images.categories}")
         for category in images.absent:
             log.warning(f"{images.source}: no {use} image of density {category}")
-    if shared := shared_patients(training, evaluation):
+    if evaluation and (shared := shared_patients(training, evaluation)):
         more = f" and {len(shared) - 3:,} more" if len(shared) > 3 else ""
         log.warning(
             f"patients with both training and evaluation images: {', '.join(shared[:3])}{more}; the metrics will be "
@@ -100,7 +102,7 @@ class _Session:
     """One run: the objects that its stages share, and the stages."""
 
     def __init__(
-        self, settings: Settings, training: ImageSet, validation: ImageSet | None, evaluation: ImageSet,
+        self, settings: Settings, training: ImageSet, validation: ImageSet | None, evaluation: ImageSet | None,
         devices: Devices, model_dir: ModelDir, signals: Signals, log: Log,
     ):  # fmt: skip
         self._settings, self._devices, self._model_dir = settings, devices, model_dir
@@ -133,8 +135,8 @@ class _Session:
         if self._validation and settings.keep == BEST:
             step = self._load_best(step)
         temperature = self._fit_temperature()
-        if settings.eval_steps:
-            self._evaluate(step, precision, temperature)
+        if settings.eval_steps and self._evaluation_set:
+            self._evaluate(self._evaluation_set, step, precision, temperature)
             self._signals.raise_if_signalled()
         if self._devices.is_chief and trains:
             export(self._model, temperature, self._devices.strategy, self._model_dir, self._signals.raise_if_signalled)
@@ -236,9 +238,9 @@ class _Session:
         self._log.info(f"temperature {temperature:.3f}, fitted on the validation images")
         return temperature
 
-    def _evaluate(self, step: int, precision: str, temperature: float) -> None:
+    def _evaluate(self, images: ImageSet, step: int, precision: str, temperature: float) -> None:
         """Predicts all evaluation images and judges the model."""
-        settings, images = self._settings, self._evaluation_set
+        settings = self._settings
         if settings.eval_steps * settings.batch_size < len(images):
             self._log.info(
                 f"--eval_steps {settings.eval_steps} would cover {settings.eval_steps * settings.batch_size:,} of "

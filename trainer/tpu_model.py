@@ -9,10 +9,12 @@ from preprocess.runtime.command import exit_process, on_sigterm, run_command
 from preprocess.runtime.errors import InputError
 from preprocess.runtime.log import Log
 from trainer import options as command_line
+from trainer.data.image_set import ImageSet
 from trainer.data.record_files import read_record_files
 from trainer.runtime.cluster import VARIABLE, Cluster, read_cluster
 from trainer.runtime.signals import exit_at_once
 from trainer.runtime.startup import import_tensorflow
+from trainer.settings import Settings
 
 if TYPE_CHECKING:
     from trainer.runtime.devices import Devices
@@ -33,7 +35,7 @@ def check(argv: Sequence[str]) -> list[str]:
         InputError: an option is invalid or missing.
         SystemExit: --help.
     """
-    options, settings = command_line.parse(make_parser(), argv)
+    options, settings = _parse(argv)
     return [settings.model_dir, *options.training_data, *options.eval_data]
 
 
@@ -43,13 +45,15 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     Raises:
         InputError, RunFailed, Stopped: see `session.run`.
     """
-    options, settings = command_line.parse(make_parser(), argv)
+    options, settings = _parse(argv)
     cluster = read_cluster()
+
+    def read(patterns: Sequence[str]) -> ImageSet:
+        return read_record_files(patterns, settings.size, settings.categories, log)
+
     with on_sigterm(exit_at_once):
-        training, evaluation = (
-            read_record_files(patterns, settings.size, settings.categories, log)
-            for patterns in (options.training_data, options.eval_data)
-        )
+        training = read(options.training_data)
+        evaluation = read(options.eval_data) if options.eval_data else None
         import_tensorflow()  # takes seconds, so errors in the options and images are reported before it
         from trainer import session
 
@@ -85,15 +89,21 @@ def _check_alone(cluster: Cluster, what: str) -> None:
         )
 
 
+def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Settings]:
+    options, settings = command_line.parse(make_parser(), argv)
+    command_line.check_evaluation("--eval_data", options.eval_data, settings)
+    return options, settings
+
+
 def make_parser() -> CommandParser:
     """Returns the parser of the command line."""
     parser = command_line.make_parser("tpu_model", "Trains a breast-density classifier from TFRecords.")
     data = parser.add_argument_group("data")
-    for flag, use in (("--training_data", "training"), ("--eval_data", "evaluation")):
-        data.add_argument(
-            flag, required=True, nargs="+", metavar="FILES",
-            help=f"TFRecord files of the {use} images: paths or glob patterns, local or gs://; all shards are required",
-        )  # fmt: skip
+    files = "paths or glob patterns, local or gs://; all shards are required"
+    data.add_argument("--training_data", required=True, nargs="+", metavar="FILES",
+                      help=f"TFRecord files of the training images: {files}")  # fmt: skip
+    data.add_argument("--eval_data", default=[], nargs="+", metavar="FILES",
+                      help=f"those of the evaluation images: {files}; not needed with --eval_steps 0")  # fmt: skip
     add_tpu_options(parser)
     return parser
 

@@ -213,6 +213,26 @@ def test_zero_evaluation_steps_skip_the_evaluation(data, tmp_path):
     assert {"export", "model.keras"} <= names
 
 
+def test_a_training_without_evaluation_needs_no_evaluation_images(data, tmp_path, capfd):
+    flags = ["--training_steps=2", "--eval_steps=0", *FLAGS]
+    assert train(data, tmp_path / "m", *flags) == 0
+    given = {gpu_model: f"--training_data_dir={data}/train", tpu_model: f"--training_data={data}/train.tfrecords"}
+    for trainer, images in given.items():
+        model_dir = tmp_path / trainer.__name__
+        capfd.readouterr()
+        assert trainer.main([images, f"--model_dir={model_dir}", *flags]) == 0
+        assert "evaluation" not in capfd.readouterr().out
+        assert (model_dir / "history.csv").read_bytes() == (tmp_path / "m/history.csv").read_bytes()
+        assert trainer.main([images, f"--model_dir={model_dir}", *FLAGS]) == 2
+        missing = "--eval_data_dir" if trainer is gpu_model else "--eval_data"
+        assert capfd.readouterr().err == (
+            f"error: no {missing}; name the evaluation images, or give --eval_steps 0 for no evaluation\n"
+        )
+        assert trainer.check([images, f"--model_dir={model_dir}", "--eval_steps=0"]) == [
+            str(model_dir), images.partition("=")[2],
+        ]  # fmt: skip
+
+
 @pytest.mark.parametrize("batch_size", [1, 5, 37, 64])
 def test_evaluation_does_not_depend_on_the_batch_size(trained, data, tmp_path, batch_size):
     shutil.copytree(trained, tmp_path / "m")

@@ -64,8 +64,8 @@ def test_a_misspelt_option_is_named_with_the_nearest_one(module, words, name, ne
     ("pipelines.vertex", [], "the following arguments are required: command"),
     ("pipelines.vertex", ["sumbit"], "argument command: invalid choice: 'sumbit' (choose from "),
     ("pipelines.vertex", ["status", "--project=p"], "the following arguments are required: JOB, --region"),
-    ("trainer.gpu_model", [], "the following arguments are required: --training_data_dir, --eval_data_dir"),
-    ("trainer.tpu_model", [], "the following arguments are required: --training_data, --eval_data"),
+    ("trainer.gpu_model", [], "the following arguments are required: --training_data_dir"),
+    ("trainer.tpu_model", [], "the following arguments are required: --training_data"),
     ("trainer.tpu_model", ["--training_data", "--eval_data", "Y"], "argument --training_data: expected at least one"),
 ])  # fmt: skip
 def test_a_missing_option_and_a_wrong_value_are_one_line(module, words, message, capsys):
