@@ -1,6 +1,7 @@
 """The command pipelines.tune on small images: its table and page, killed searches, and errors."""
 
 import csv
+import fcntl
 import html
 import json
 import os
@@ -19,6 +20,7 @@ from tests.support.labelled import labelled_images, write_folder
 from tests.trainer.test_resume import steps_of
 
 RATES = ("0.02", "0.004", "1e-6", "1e30")
+GRID = f"learning_rate={','.join(RATES)}"
 FIXED = ["--network=tutorial", "--image_height=16", "--image_width=12", "--batch_size=8", "--precision=float32",
          "--training_steps=150", "--checkpoint_steps=25", "--eval_every=50"]  # fmt: skip
 WORKERS = min(2, len(os.sched_getaffinity(0)))
@@ -35,7 +37,7 @@ def root(tmp_path_factory):
     return root
 
 
-def argv(root, *words, grid=f"learning_rate={','.join(RATES)}", fixed=()):
+def argv(root, *words, grid=GRID, fixed=()):
     return [f"--data={root}/data", "--grid", grid, "--folds=2", f"--workers={WORKERS}", f"--output={root}/search",
             *words, "--", *FIXED, *fixed]  # fmt: skip
 
@@ -236,7 +238,7 @@ def test_the_output_is_not_inside_the_data_set(root, capfd):
     )
 
 
-def test_a_second_search_in_the_same_folder_waits_for_no_lock(root):
+def test_a_second_search_in_the_same_folder_is_refused(root):
     shutil.rmtree(root / "search", ignore_errors=True)
     first = start(root)
     wait_for_steps(first, root / "search/trials/1/fold0", 1)
@@ -247,3 +249,19 @@ def test_a_second_search_in_the_same_folder_waits_for_no_lock(root):
     assert second.returncode == 2
     assert errors.startswith(f"error: {root}/search: another run is writing there (")
     assert (first.returncode, stopped) == (130, "interrupted: the same command continues from what was saved\n")
+
+
+def test_a_search_waits_for_the_trainings_of_a_killed_one(root):
+    """The lock that trainings hold is held by this test."""
+    shutil.rmtree(root / "search", ignore_errors=True)
+    (root / "search/trials").mkdir(parents=True)
+    with (root / "search/trials/.running").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        process = start(root)
+        lines = iter(process.stdout)
+        assert "waits for trainings of an earlier run, which save their last step\n" in lines
+        assert not list((root / "search/trials").glob("*/*"))
+    assert next(lines) == "fold 0: 4 trials\n"
+    process.terminate()
+    process.communicate()
+    assert process.returncode == 143
