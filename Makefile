@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo real test test-faults test-page test-flink test-real bench tuning lint lock clean
+.PHONY: setup demo real test test-faults test-page test-flink test-real bench lint lock clean
 
 setup: .venv/train.stamp
 
@@ -50,9 +50,6 @@ test-real: .venv/real.stamp
 # Runs the benchmarks and writes benchmarks/results.md; needs 8 GB of disk, two otherwise idle cores, and half an hour.
 bench: .venv/dev.stamp
 	$(BIN)/python -m benchmarks demo/bench
-
-tuning: .venv/train.stamp
-	$(BIN)/python benchmarks/tuning.py demo/tuning
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .

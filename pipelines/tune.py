@@ -89,7 +89,7 @@ def _parse(words: list[str]) -> tuple[Search, int | None]:
         InputError: an option is wrong or missing.
     """
     at = words.index("--") if "--" in words else len(words)
-    options = _parser().parse_args(words[:at])
+    options = make_parser().parse_args(words[:at])
     output, data = (f"{storage.absolute(path)}/" for path in (options.output, options.data))
     if not storage.is_local(options.output):
         raise InputError(f"--output {options.output}: trainings are started on this machine; name a local folder")
@@ -117,7 +117,8 @@ def _trials(options: argparse.Namespace) -> tuple[spaces.Space, list, int | None
     return space, drawing.draw_trials(space, options.trials or TRIALS, options.seed), options.seed
 
 
-def _parser() -> CommandParser:
+def make_parser() -> CommandParser:
+    """Returns the parser of the options before --."""
     parser = CommandParser(
         prog="python -m pipelines.tune",
         description="Searches for good hyperparameters. Every trial is trained on folds of the training patients; "

@@ -1,29 +1,18 @@
 """Draws the plots of `tuning.html`: parallel coordinates of all trials, and the validations of one trial."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from pipelines.report_page.plots import _INK as INK
-from pipelines.report_page.plots import _STYLE, COLOURS, _figure
-from pipelines.report_page.plots import _svg as to_svg
+from pipelines.report_page.svg import COLOURS, INK, plot, to_svg
 from pipelines.tuning.space import Choice, Range, Space
 
 _DASHES = ("-", "--", "-.", ":")
 BEST, OTHER, LEFT = COLOURS[3], COLOURS[1], INK  # colours of the best trial, of complete and of other trials
 _AXIS_INCHES, _HEIGHT = 1.35, 3.6
-
-
-@contextmanager
-def plot() -> Iterator[tuple[Figure, Axes]]:
-    """Yields an empty figure and its axes; they are drawn and saved within the context, in which their style is set."""
-    with matplotlib.rc_context(_STYLE):
-        yield _figure()
+_SPREAD = 0.3  # of lines that pass through the same value of a choice
 
 
 @dataclass(frozen=True)
@@ -47,18 +36,24 @@ def draw_parallel(space: Space, lines: Sequence[Line], metric: str) -> str:
 
     A range has a linear or a logarithmic axis; the values of a choice have equal distances. Trials without a score
     are left out.
+
+    Args:
+        lines: the best trial first.
     """
     shown = [line for line in lines if not math.isnan(line.score)]
     low, high = min(line.score for line in shown), max(line.score for line in shown)
     with plot() as (figure, axes):
         figure.set_size_inches(_AXIS_INCHES * (len(space) + 1), _HEIGHT)
+        figure.set_layout_engine("none")
+        axes.set_position((0, 0, 1, 1))
         axes.axis("off")
-        axes.set_ylim(-0.05, 1.12)
+        axes.set(xlim=(-0.5, len(space) + 0.5), ylim=(-0.05, 1.2))
         for place, (name, values) in enumerate(space.items()):
             _draw_axis(axes, place, name.replace("_", " "), _ticks(values))
         _draw_axis(axes, len(space), metric, [(0.0, f"{low:.3f}"), (1.0, f"{high:.3f}")] if low < high else [])
-        for line in sorted(shown, key=lambda line: (line.is_best, line.is_complete, line.score)):
-            heights = [_height(space[name], value) for name, value in line.values.items()]
+        for number, line in reversed(list(enumerate(shown))):  # the best one last, above the others
+            shift = _SPREAD * (number / len(shown) - 0.5)
+            heights = [_height(space[name], value, shift) for name, value in line.values.items()]
             end = (line.score - low) / (high - low) if low < high else 0.5
             colour, width, dash = (BEST, 2.6, "-") if line.is_best else (OTHER, 1.4, "-")
             if not line.is_complete:
@@ -107,10 +102,14 @@ def _ticks(values: Choice | Range) -> list[tuple[float, str]]:
     return [(height, f"{number:.3g}") for height, number in ((0.0, values.low), (0.5, middle), (1.0, values.high))]
 
 
-def _height(values: Choice | Range, text: str) -> float:
-    """Returns the height of a value on its axis, 0 to 1."""
+def _height(values: Choice | Range, text: str, shift: float = 0.0) -> float:
+    """Returns the height of a value on its axis, 0 to 1.
+
+    Args:
+        shift: moves a value of a choice, in units of the distance between two values, so that lines stay apart.
+    """
     if isinstance(values, Choice):
-        return (values.values.index(text) + 0.5) / len(values.values)
+        return (values.values.index(text) + 0.5 + shift) / len(values.values)
     low, high, value = values.low, values.high, float(text)
     if values.log:
         low, high, value = math.log(low), math.log(high), math.log(value)

@@ -116,7 +116,7 @@ def _range(where: str, name: str, found: dict) -> Range:
 def _check_name(where: str, name: str) -> None:
     if name not in SEARCHED:
         near = difflib.get_close_matches(name, SEARCHED, n=1)
-        question = f"; did you mean {near[0]}?" if near else ""
+        question = f"; did you mean {near[0]}?" if near else ";"
         raise InputError(f"{where}: unknown hyperparameter {name!r}{question} expected one of {', '.join(SEARCHED)}")
 
 

@@ -23,6 +23,7 @@ version; for a TPU the build that supports it.
 
 _NOT_FOR_TRAINING = {
     "apache-beam", "numba", "pydicom", "jinja2", "google-cloud-aiplatform", "google-cloud-logging", "tensorflow",
+    "optuna", "pyyaml",
 }  # fmt: skip
 _PACKAGE_NAME = re.compile(r"[A-Za-z0-9.-]+")
 

@@ -49,7 +49,7 @@ def table(path):
 
 def test_the_test_images_have_the_results_of_the_training(trained):
     before = tree(trained / "model")
-    assert run(trained, [trained / "test"]) == 0
+    assert run(trained, [trained / "test"], "--training_data", str(trained / "train")) == 0
     assert tree(trained / "model") == before
     found, expected = (json.loads((trained / name / "metrics.json").read_text()) for name in ("out", "model"))
     assert (found.pop("model_dir"), found.pop("data")) == (f"{trained}/model", [f"{trained}/test"])

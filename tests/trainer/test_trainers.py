@@ -124,6 +124,7 @@ def test_tensorboard_reads_the_event_files(trained):
         "accuracy",
         "quadratic_weighted_kappa",
         "confusion_matrix",
+        "reliability",
         "images",
     }
     width, height, png = tf.make_ndarray(board.Tensors("images")[0].tensor_proto)
