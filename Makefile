@@ -10,7 +10,7 @@ demo: setup
 	$(BIN)/python -m pipelines.make_sample --output demo/sample --patients 80
 	$(BIN)/python -m pipelines.preprocess_and_train --input demo/sample --output demo/dataset \
 	    --train_csv demo/sample/*_train_set.csv --test_csv demo/sample/*_test_set.csv \
-	    --trainer both --model_dir demo/models --training_steps 100 --batch_size 32
+	    --trainer both --model_dir demo/models --training_steps 400 --batch_size 32
 
 # The chain on real films from the Imaging Data Commons. SIZE=all: all 3,103 films, 102.6 GB; otherwise 120, 4 GB.
 SIZE ?= small
