@@ -4,7 +4,8 @@ import tensorflow as tf
 
 from preprocess.runtime.errors import InputError, RunFailed
 from preprocess.runtime.log import Log
-from trainer.data.image_set import ImageSet, check_disjoint, compute_statistics, shared_patients
+from trainer.data.image_counts import print_image_counts
+from trainer.data.image_set import ImageSet, check_disjoint, compute_statistics
 from trainer.data.validation_split import split_for_validation
 from trainer.loop.reporting import LINE_STEPS, Reporter, TensorBoardWriter, history_rows
 from trainer.loop.training import Training
@@ -78,24 +79,6 @@ def run(settings: Settings, training: ImageSet, evaluation: ImageSet | None, dev
 
 def _nothing_to_evaluate(settings: Settings) -> InputError:
     return InputError(f"{settings.model_dir}: contains no checkpoint to evaluate; train with --training_steps first")
-
-
-def print_image_counts(training: ImageSet, validation: ImageSet | None, evaluation: ImageSet | None, log: Log) -> None:
-    """Prints the number of images of each category. Warns about empty categories and patients that are in both sets."""
-    sets = {"training": training, "validation": validation, "evaluation": evaluation}
-    for use, images in sets.items():
-        if images is None:
-            continue
-        counts = ", ".join(f"{count:,}" for count in images.counts)
-        log.info(f"{use}: {len(images):,} images, {counts} of density 1 to {images.categories}")
-        for category in images.absent:
-            log.warning(f"{images.source}: no {use} image of density {category}")
-    if evaluation and (shared := shared_patients(training, evaluation)):
-        more = f" and {len(shared) - 3:,} more" if len(shared) > 3 else ""
-        log.warning(
-            f"patients with both training and evaluation images: {', '.join(shared[:3])}{more}; the metrics will be "
-            f"better than on images of other patients"
-        )
 
 
 class _Session:
@@ -180,7 +163,7 @@ class _Session:
                 images = rate * settings.batch_size
                 speed.append_rows([(str(at), f"{rate:.4g}", f"{images:.4g}", self._devices.description)])
 
-        reporter = Reporter(self._log, total, settings.batch_size, record)
+        reporter = Reporter(self._log, total, settings, record)
         training = Training(self._model, self._optimizer, self._training_set, settings, self._devices, step)
         self._validate(step)  # unless it was done before the run was stopped
         stops = (LINE_STEPS, settings.checkpoint_steps, *((settings.eval_every,) if self._validation else ()))

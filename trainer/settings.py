@@ -77,7 +77,7 @@ class Settings:
     folds: int = 0
     fold: int = 0
     eval_every: int = 200
-    keep: str = BEST
+    keep: str = LAST
     patience: int = 0
     calibrate: bool = False
 
@@ -104,7 +104,6 @@ OF_2018: dict[str, Any] = {
     "augmentation": NONE,
     "dropout": 0.4,
     "validation_share": 0.0,
-    "keep": LAST,
 }
 """The defaults of the tutorial's network: those of 2018, without validation."""
 

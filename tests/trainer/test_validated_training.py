@@ -18,7 +18,8 @@ from trainer import gpu_model, tpu_model
 from trainer.data.validation_split import place_of
 
 FLAGS = ["--image_height=16", "--image_width=12", "--batch_size=16", "--precision=float32", "--training_steps=60",
-         "--eval_every=15", "--checkpoint_steps=40", "--warmup_steps=10", "--validation_share=0.25"]  # fmt: skip
+         "--eval_every=15", "--checkpoint_steps=40", "--warmup_steps=10", "--validation_share=0.25",
+         "--keep=best"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

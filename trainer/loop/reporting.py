@@ -12,6 +12,7 @@ from preprocess.runtime.log import Log
 from preprocess.runtime.text import format_duration
 from trainer.loop.training import Steps
 from trainer.model_dir.writing import write_errors
+from trainer.settings import BALANCED, CROSSENTROPY, ORDINAL, Settings
 
 LINE_STEPS = 50
 _EVENTS = "events.out.tfevents.*"
@@ -22,12 +23,13 @@ class Reporter:
 
     Args:
         total: the last step of the training.
-        batch_size: images in a step.
+        settings: the batch size, and how the loss is called.
         record: called with a step and its scalars by name.
     """
 
-    def __init__(self, log: Log, total: int, batch_size: int, record: Callable[[int, dict[str, float]], None]):
-        self._log, self._total, self._batch_size, self._record = log, total, batch_size, record
+    def __init__(self, log: Log, total: int, settings: Settings, record: Callable[[int, dict[str, float]], None]):
+        self._log, self._total, self._batch_size, self._record = log, total, settings.batch_size, record
+        self._loss_name = describe_loss(settings)
         self._losses: list[np.ndarray] = []
         self._accuracies: list[np.ndarray] = []
         self._timed_steps, self._timed_seconds = 0, 0.0
@@ -49,7 +51,8 @@ class Reporter:
             "loss": float(np.concatenate(self._losses).mean()),
             "accuracy": float(np.concatenate(self._accuracies).mean()),
         }
-        text = f"step {step:,} of {self._total:,}: loss {scalars['loss']:.4f}, accuracy {scalars['accuracy']:.3f}"
+        text = f"step {step:,} of {self._total:,}: {self._loss_name} {scalars['loss']:.4f}"
+        text += f", accuracy {scalars['accuracy']:.3f}"
         if self._timed_steps:
             rate = self._timed_steps / self._timed_seconds
             scalars["steps_per_second"] = rate
@@ -60,6 +63,12 @@ class Reporter:
         self._record(step, scalars)
         self._losses, self._accuracies = [], []
         self._timed_steps, self._timed_seconds = 0, 0.0
+
+
+def describe_loss(settings: Settings) -> str:
+    """Returns the name of the loss that is minimized: it differs from the cross-entropy of the evaluations."""
+    name = {CROSSENTROPY: "cross-entropy", ORDINAL: "ordinal loss"}[settings.loss]
+    return f"class-weighted {name}" if settings.class_weights == BALANCED else name
 
 
 class TensorBoardWriter:
