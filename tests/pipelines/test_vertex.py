@@ -200,7 +200,7 @@ def test_the_requirements_of_the_package():
     names = {re.match(r"[a-z0-9-]+", line)[0] for line in requirements}
     assert names == {
         "google-cloud-storage", "google-crc32c", "matplotlib", "numpy", "pillow", "protobuf", "rich", "scikit-learn",
-        "tensorboard", "tensorflow",
+        "scipy", "tensorboard", "tensorflow",
     }  # fmt: skip
     assert "tensorflow[and-cuda]>=2.21,<2.22" in requirements
     assert trainer_package.requirements("tpu")[-1] == "tensorflow-tpu>=2.20,<2.22"
