@@ -67,8 +67,8 @@ def test_all_blocks_run(done):
 def test_the_model_has_the_results_in_the_text(done):
     folder, _ = done
     metrics = json.loads((folder / "work/model/metrics.json").read_text())
-    assert metrics["step"] == 100
-    assert metrics["accuracy"]["value"] >= 0.85
+    assert metrics["step"] == 300
+    assert metrics["accuracy"]["value"] >= 0.7
     assert metrics["kappa"]["value"] >= 0.85
 
 

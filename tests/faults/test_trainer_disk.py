@@ -93,7 +93,7 @@ def test_a_disk_that_fills_while_the_history_is_written(data, trained, half, run
 
 def test_a_disk_that_fills_after_training(data, trained, half, runs_out, rng, full):
     """TensorFlow's writer of event files does not raise an error by itself."""
-    cases = [(PAGE_KB, "tensorboard/eval"), (16, "tensorboard/eval"), (200, "model.keras")]
+    cases = [(PAGE_KB, "metrics.json"), (24, "tensorboard/eval"), (200, "model.keras")]
     for free_kb, file in cases if full else [rng.choice(cases)]:
         assert runs_out(free_kb, 20) == file
         assert gpu_model.main(argv(data, half, 20)) == 0

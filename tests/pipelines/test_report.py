@@ -263,6 +263,7 @@ def judged(made, tmp_path_factory):
     ]) == 0  # fmt: skip
     ignored = shutil.ignore_patterns("ckpt*", "export", "*.keras")
     new, old = (Path(shutil.copytree(model, root / name, ignore=ignored)) for name in ("new", "old"))
+    (old / "validation.csv").unlink()
     metrics = json.loads((root / "evaluated/metrics.json").read_text()) | {"step": 3}
     (new / "metrics.json").write_text(json.dumps(metrics))
     (new / "validation.csv").write_text(VALIDATION)
@@ -324,7 +325,7 @@ def test_validations_are_drawn_with_the_kept_step(judged):
     assert "kept step 3" in figures["Quadratic weighted kappa by step"]
     assert "each batch" not in figures["Quadratic weighted kappa by step"]
     assert f"Expected calibration error {metrics['calibration']['expected_error']:.3f}; not calibrated" in text
-    assert "validation" not in old
+    assert ">validation</text>" not in old
     assert len(re.findall("<svg", old)) == 2
 
 
