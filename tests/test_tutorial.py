@@ -55,7 +55,7 @@ def test_all_blocks_run(done):
     assert len(outputs) == len(re.findall(r"^```sh", TEXT, re.MULTILINE)) == 11
     joined = "\n".join(map(str, outputs))
     assert "265 mammograms named, 264 matched to a file, 1 missing, 2 rejected, 1 excluded" in joined
-    assert "continues from its checkpoint of step 50" in joined
+    assert "continues from its checkpoint of step 200" in joined
     assert (folder / "work/evaluation/predictions.csv").exists()
     assert "262 images in 266 files agree with the manifest, and each PNG with its record" in joined
     assert set(next(text for text in outputs if isinstance(text, dict))["train"]) == {
