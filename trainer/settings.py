@@ -109,7 +109,7 @@ OF_2018: dict[str, Any] = {
 
 
 def default_of(name: str, network: str) -> Any:
-    """Returns the default of a setting with a network."""
+    """Returns the default value of a setting for a network."""
     return OF_2018.get(name, getattr(Settings, name)) if network == TUTORIAL else getattr(Settings, name)
 
 

@@ -78,7 +78,7 @@ def draw_anatomy(grid: Size, density: int, view: str, rng: np.random.Generator) 
 
 
 def _outline(offset: np.ndarray, nipple: float, size: float, mlo: bool, rng: np.random.Generator) -> np.ndarray:
-    """Returns the x of the skin in every row, (height, 1), 0 where there is no breast.
+    """Returns the x coordinate of the skin in each row: (height, 1); 0 in rows without breast.
 
     Args:
         offset: y below the nipple, (height, 1).

@@ -10,7 +10,7 @@ from pipelines.sample.anatomy import Anatomy
 
 _LEVEL = (0.33, 0.65)  # mean exposure of the breast; 1 makes the film white
 _CONTRAST = (0.23, 0.39)  # difference in exposure between fibroglandular tissue and fat
-_CURVE = (0.36, 0.64)  # brightness at half of the exposure; 0.5 is a linear film
+_CURVE = (0.36, 0.64)  # range of the brightness at half of the largest exposure; a linear film has 0.5
 _WHITE = (44000.0, 65000.0)
 _BACKGROUND = (800.0, 9000.0)
 

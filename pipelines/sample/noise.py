@@ -9,7 +9,7 @@ _RASTER = 256  # height and width of the raster from which strands are read
 
 
 def smooth_noise(grid: Size, octaves: tuple[tuple[int, float], ...], rng: np.random.Generator) -> np.ndarray:
-    """Returns a sum of random surfaces, (height, width) float64.
+    """Returns the sum of several smooth random fields: (height, width) float64.
 
     Args:
         grid: (height, width) in pixels.

@@ -74,7 +74,7 @@ def render(search: Search, images: ImageSet, order: Sequence[Outcome]) -> str:
 
 def _row(search: Search, outcome: Outcome) -> Row:
     results, metric = outcome.results, search.metric
-    values = [getattr(result, table.METRICS[metric]) for result in results if not result.failure]
+    values = table.values_of(results, metric)
     return Row(
         outcome.trial, search.trials[outcome.trial - 1], len(values), table.mean(results, metric),
         table.spread(results, metric), table.mean(results, "accuracy"), values, outcome.state,

@@ -14,7 +14,7 @@ RESULT_FILE = "result.json"
 
 @dataclass(frozen=True)
 class Result:
-    """The validation of one training with the highest kappa; with equal kappa, that with the lowest loss.
+    """The best validation of one training: the highest kappa, and of equal kappas the lowest loss.
 
     Attributes:
         step: of the validation; 0 if the training diverged.

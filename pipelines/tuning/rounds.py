@@ -33,7 +33,7 @@ class Outcome:
     state: str = RUNNING
 
     def with_result(self, result: Result) -> "Outcome":
-        """Returns the outcome after a further fold."""
+        """Returns the outcome with the result of one more fold."""
         return Outcome(self.trial, (*self.results, result), FAILED if result.failure else self.state)
 
 

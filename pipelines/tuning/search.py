@@ -66,7 +66,7 @@ class Search:
         return self.root / TRIALS_FOLDER / str(trial) / f"fold{fold}"
 
     def training(self, trial: int, fold: int) -> list[str]:
-        """Returns the options of `trainer.gpu_model` for one training, which reads only the training side."""
+        """Returns the options of `trainer.gpu_model` for one training on a fold; it reads no test images."""
         return [
             *self._common(trial),
             "--eval_steps=0",
@@ -111,7 +111,7 @@ class Search:
         return command_line.parse(gpu_model.make_parser(), self.training(1, 0))[1]
 
     def identity(self, images: str) -> dict[str, Any]:
-        """Returns what must be equal for the results of an earlier run to be used.
+        """Returns the content of `tuning.json`. Results of an earlier run are used only if its content is equal.
 
         Args:
             images: SHA-256 of the training images.
@@ -136,7 +136,7 @@ class Search:
 
 
 def check_identity(path: Path, identity: dict[str, Any]) -> None:
-    """Writes `tuning.json`, or checks that the one that exists is of the same search.
+    """Writes `tuning.json`. If it exists, checks that it belongs to the same search.
 
     Raises:
         InputError: it is of another search, or damaged.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from preprocess.runtime.errors import InputError
 
 GPU_VARIABLE = "CUDA_VISIBLE_DEVICES"
-_CORES = 4  # for each training without a GPU, by default
+_CORES = 4  # default number of cores of a training without a GPU
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The scores of the trials: means over their folds, their order, and `trials.csv`."""
+"""Computes the scores of trials as means over their folds, sorts the trials, and formats `trials.csv`."""
 
 import csv
 import io
@@ -11,19 +11,19 @@ from pipelines.tuning.result import Result
 from pipelines.tuning.rounds import COMPLETE, Outcome
 
 METRICS = {"kappa": "quadratic_weighted_kappa", "accuracy": "accuracy", "auc": "macro_auc", "loss": "loss"}
-"""The metrics by which trials can be compared -> the column of `validation.csv`."""
+"""From a value of `--metric` to the column of `validation.csv`."""
 _LOWER_IS_BETTER = {"loss"}
 
 
 def mean(results: Sequence[Result], metric: str) -> float:
     """Returns the mean of a metric over folds; NaN without folds, or if it is undefined in one."""
-    values = _values(results, metric)
+    values = values_of(results, metric)
     return statistics.fmean(values) if values else math.nan
 
 
 def spread(results: Sequence[Result], metric: str) -> float:
     """Returns the standard deviation of a metric over folds, with n - 1; NaN with fewer than two folds."""
-    values = _values(results, metric)
+    values = values_of(results, metric)
     return statistics.stdev(values) if len(values) > 1 and not any(map(math.isnan, values)) else math.nan
 
 
@@ -40,7 +40,7 @@ def ranked(outcomes: Sequence[Outcome], metric: str) -> list[Outcome]:
 
     def key(outcome: Outcome) -> tuple[bool, int, float, int]:
         found = score(outcome.results, metric)
-        folds = len(_values(outcome.results, metric))
+        folds = len(values_of(outcome.results, metric))
         return outcome.state != COMPLETE, -folds, math.inf if math.isnan(found) else -found, outcome.trial
 
     return sorted(outcomes, key=key)
@@ -61,11 +61,11 @@ def format_table(outcomes: Sequence[Outcome], trials: Sequence[Parameters], metr
         results = outcome.results
         numbers = [mean(results, metric), spread(results, metric), *(mean(results, name) for name in others)]
         cells = ["" if math.isnan(number) else repr(number) for number in numbers]
-        folds = len(_values(results, metric))
+        folds = len(values_of(results, metric))
         writer.writerow([outcome.trial, *trials[outcome.trial - 1].values(), folds, *cells, outcome.state])
     return stream.getvalue().encode()
 
 
-def _values(results: Sequence[Result], metric: str) -> list[float]:
+def values_of(results: Sequence[Result], metric: str) -> list[float]:
     """Returns the values of a metric in the folds whose training did not diverge."""
     return [getattr(result, METRICS[metric]) for result in results if not result.failure]

@@ -16,10 +16,11 @@ import tensorflow as tf
 from preprocess.runtime.errors import RunFailed
 from trainer.data.batches import training_batches
 from trainer.data.image_set import ImageSet, class_weights
+from trainer.network.augmentation import augment
 from trainer.network.losses import LOSSES
 from trainer.network.networks import NETWORKS
 from trainer.runtime.devices import Devices
-from trainer.settings import BALANCED, Settings
+from trainer.settings import BALANCED, NONE, Settings
 
 CALL_SECONDS = 2.0  # longest duration of a call, approximately; signals are handled between calls
 
@@ -125,8 +126,11 @@ def _make_loop(
     batch_size, variables = settings.batch_size, model.trainable_variables
 
     def loss_and_gradients(pixels: tf.Tensor, labels: tf.Tensor, positions: tf.Tensor):
+        images = tf.cast(pixels, tf.float32)
+        if settings.augmentation != NONE:
+            images = augment(images, settings.seed, positions, batch_size)
         with tf.GradientTape() as tape:
-            logits = logits_of(tf.cast(pixels, tf.float32), positions)
+            logits = logits_of(images, positions)
             losses = losses_of(labels, logits)
             loss = tf.reduce_sum(losses * tf.gather(tf.constant(weights), labels)) / batch_size
         hits = tf.equal(tf.argmax(logits, axis=1), labels)

@@ -13,7 +13,7 @@ from trainer.settings import RESIDUAL, TUTORIAL, Settings
 TrainingLogits = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 """((b, H, W, 1) float32 raw pixels, (b,) int64 positions in the stream of training images) -> (b, K) float32 logits.
 
-Augmentation and dropout depend on the seed and the positions only.
+Dropout depends on the seed and the positions only.
 """
 
 

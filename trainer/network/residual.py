@@ -25,9 +25,8 @@ from keras import layers, ops
 
 from preprocess.contract.schema import PIXEL_MAX
 from trainer.data.image_set import Statistics
-from trainer.network.augmentation import augment
 from trainer.network.random_rows import DROPOUT, draw_rows
-from trainer.settings import NONE, Settings
+from trainer.settings import Settings
 
 STEM = 16
 """Channels of the first convolution."""
@@ -98,7 +97,7 @@ def _input_channels(pixels: keras.KerasTensor, statistics: Statistics) -> keras.
 
 
 def training_logits(model: keras.Model, settings: Settings) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Returns the function that computes the logits in training, with augmentation and dropout.
+    """Returns the function that computes the logits in training, with dropout.
 
     See `networks.TrainingLogits`.
     """
@@ -107,8 +106,6 @@ def training_logits(model: keras.Model, settings: Settings) -> Callable[[tf.Tens
     logits_of = trunk.get_layer(LOGITS)
 
     def logits(pixels: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
-        if settings.augmentation != NONE:
-            pixels = augment(pixels, settings.seed, positions, settings.batch_size)
         found = features(pixels, training=True)
         if settings.dropout:
             drawn = draw_rows(settings.seed, DROPOUT, positions, settings.batch_size, found.shape[1])

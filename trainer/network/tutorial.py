@@ -11,9 +11,8 @@ import keras
 import tensorflow as tf
 
 from trainer.data.image_set import Statistics
-from trainer.network.augmentation import augment
 from trainer.network.random_rows import DROPOUT, draw_integers
-from trainer.settings import NONE, Settings
+from trainer.settings import Settings
 
 UNITS = 1024
 """Units of the dense layer; also the width of a dropout mask."""
@@ -79,7 +78,7 @@ def build(settings: Settings, statistics: Statistics, precision: str) -> keras.M
 
 
 def training_logits(model: keras.Model, settings: Settings) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Returns the function that computes the logits in training, with augmentation and dropout.
+    """Returns the function that computes the logits in training, with dropout.
 
     See `networks.TrainingLogits`.
     """
@@ -87,8 +86,6 @@ def training_logits(model: keras.Model, settings: Settings) -> Callable[[tf.Tens
     logits_of = model.get_layer(LOGITS)
 
     def logits(pixels: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
-        if settings.augmentation != NONE:
-            pixels = augment(pixels, settings.seed, positions, settings.batch_size)
         mask = keep_mask(settings.seed, positions, settings.batch_size, settings.dropout)
         units = hidden(pixels, training=True)
         return logits_of(units * tf.cast(mask, units.dtype))

@@ -65,7 +65,11 @@ def measure_agreement(items: Categorized, confusions: np.ndarray) -> Agreement:
     """
     accuracy = metrics.accuracy_score(items.labels, items.predicted)
     accuracies, kappas = scores_of_draws(confusions)
-    return Agreement(len(items.labels), estimate(accuracy, accuracies), estimate(_kappa(items), kappas))
+    return Agreement(
+        len(items.labels),
+        estimate(accuracy, accuracies),
+        estimate(kappa(items.labels, items.predicted, items.categories), kappas),
+    )
 
 
 def scores_of_draws(confusions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -98,9 +102,8 @@ def quadratic_kappa(confusions: np.ndarray) -> np.ndarray:
         return 1 - observed_sum / (distance * expected).sum(axis=(-2, -1))
 
 
-def _kappa(items: Categorized) -> float:
-    """Computes the quadratic weighted kappa; NaN if undefined."""
-    if len(np.union1d(items.labels, items.predicted)) < 2:
+def kappa(labels: np.ndarray, predicted: np.ndarray, categories: int) -> float:
+    """Computes the quadratic weighted kappa of (N,) integers, 0 to K - 1; NaN if undefined."""
+    if len(np.union1d(labels, predicted)) < 2:
         return math.nan
-    labels = range(items.categories)
-    return metrics.cohen_kappa_score(items.labels, items.predicted, labels=labels, weights="quadratic")
+    return metrics.cohen_kappa_score(labels, predicted, labels=range(categories), weights="quadratic")

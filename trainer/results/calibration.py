@@ -2,7 +2,8 @@
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
+
+from trainer.results.scores import cross_entropy
 
 LIMITS = (0.25, 4.0)
 """The smallest and the largest temperature."""
@@ -15,9 +16,9 @@ def fit_temperature(labels: np.ndarray, logits: np.ndarray) -> float:
         labels: (N,) integers, the true labels, 0 to K - 1.
         logits: (N, K) floats; the probabilities are softmax(logits / temperature).
     """
-    rows, wide = np.arange(len(labels)), logits.astype(np.float64)
+    wide = logits.astype(np.float64)
 
-    def cross_entropy(temperature: float) -> float:
-        return -log_softmax(wide / temperature, axis=1)[rows, labels].mean()
+    def loss(temperature: float) -> float:
+        return cross_entropy(labels, wide / temperature)
 
-    return float(minimize_scalar(cross_entropy, bounds=LIMITS, method="bounded").x)
+    return float(minimize_scalar(loss, bounds=LIMITS, method="bounded").x)

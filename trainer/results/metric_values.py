@@ -21,7 +21,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class UnitMetrics:
-    """Metrics of the predictions for breasts or patients: the mean of the probabilities of their images.
+    """Metrics for breasts or patients, whose prediction is the mean of the probabilities of their images.
 
     Attributes:
         count: the number of units whose images have the same true category.

@@ -14,6 +14,7 @@ from trainer.results.metric_values import Baseline, Metrics, UnitMetrics
 from trainer.results.metrics_text import format_metrics
 from trainer.results.names import COLLECTIONS, collection_in, side_in, view_in
 from trainer.results.reliability import measure_calibration
+from trainer.results.scores import cross_entropy
 from trainer.results.units import Units
 
 __all__ = ("Metrics", "compute_metrics", "format_metrics")
@@ -62,7 +63,7 @@ def compute_metrics(
         images=len(labels),
         accuracy=model.accuracy,
         kappa=model.kappa,
-        loss=_cross_entropy(labels, logits.astype(np.float64)),
+        loss=cross_entropy(labels, logits),
         auc=roc.mean(aucs),
         auc_by_category=aucs,
         recall=[float(confusion[label, label] / total) if total else None for label, total in enumerate(totals)],
@@ -138,10 +139,3 @@ def _unit_metrics(
     agreement = agreements.get((_UNIT, unit), Agreement(0, undefined, undefined))
     aucs = roc.areas_by_category(unit_labels[same], found.probabilities[same]) if same.any() else [None]
     return UnitMetrics(agreement.count, int((~same).sum()), agreement.accuracy, agreement.kappa, roc.mean(aucs))
-
-
-def _cross_entropy(labels: np.ndarray, logits: np.ndarray) -> float:
-    """Computes the mean cross-entropy in nats; the largest logit is subtracted to avoid an overflow."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    log_sums = np.log(np.exp(shifted).sum(axis=1))
-    return float(np.mean(log_sums - shifted[np.arange(len(labels)), labels]))

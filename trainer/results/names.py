@@ -13,7 +13,7 @@ _VIEW = re.compile(rf"_({'|'.join(schema.VIEWS)})(?:_|$)")
 
 
 def collection_in(name: str) -> str | None:
-    """Returns "Calc" or "Mass", with which a mammogram ID begins; None if it does not."""
+    """Returns the collection, "Calc" or "Mass"; None if the mammogram ID begins with neither."""
     match = _COLLECTION.match(name)
     return match and match[1]
 

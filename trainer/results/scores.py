@@ -4,8 +4,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import log_softmax
-from sklearn import metrics
+from scipy.special import softmax
+
+from trainer.results import roc
+from trainer.results.agreement import kappa
 
 
 class Scores(NamedTuple):
@@ -31,11 +33,23 @@ def compute_scores(labels: np.ndarray, logits: np.ndarray) -> Scores:
         labels: (N,) integers, the true labels, 0 to K - 1.
         logits: (N, K) floats.
     """
-    logs, predicted, categories = log_softmax(logits.astype(np.float64), axis=1), logits.argmax(axis=1), logits.shape[1]
-    kappa, auc = math.nan, math.nan
-    if len(np.union1d(labels, predicted)) > 1:
-        kappa = metrics.cohen_kappa_score(labels, predicted, labels=range(categories), weights="quadratic")
-    if len(np.unique(labels)) == categories:
-        auc = np.mean([metrics.roc_auc_score(labels == label, np.exp(logs[:, label])) for label in range(categories)])
-    loss = -logs[np.arange(len(labels)), labels].mean()
-    return Scores(float(loss), float(np.mean(labels == predicted)), float(kappa), float(auc))
+    predicted = logits.argmax(axis=1)
+    auc = roc.mean(roc.areas_by_category(labels, softmax(logits.astype(np.float64), axis=1)))
+    return Scores(
+        cross_entropy(labels, logits),
+        float(np.mean(labels == predicted)),
+        float(kappa(labels, predicted, logits.shape[1])),
+        math.nan if auc is None else auc,
+    )
+
+
+def cross_entropy(labels: np.ndarray, logits: np.ndarray) -> float:
+    """Computes the mean cross-entropy in nats; the largest logit is subtracted to avoid an overflow.
+
+    Args:
+        labels, logits: see `compute_scores`.
+    """
+    wide = logits.astype(np.float64)
+    shifted = wide - wide.max(axis=1, keepdims=True)
+    log_sums = np.log(np.exp(shifted).sum(axis=1))
+    return float(np.mean(log_sums - shifted[np.arange(len(labels)), labels]))

@@ -1,6 +1,7 @@
 """Validates a model during its training, and keeps the weights with the highest kappa."""
 
 import math
+import re
 from pathlib import Path
 
 import keras
@@ -15,6 +16,7 @@ from trainer.results import scores
 from trainer.settings import Settings
 
 _SUFFIX = ".weights.h5"
+_WEIGHTS = re.compile(rf"{re.escape(BEST_PREFIX)}\d+{re.escape(_SUFFIX)}")
 
 
 class Validation:
@@ -66,8 +68,11 @@ class Validation:
     @property
     def is_exhausted(self) -> bool:
         """Whether the last `patience` validations were not better than one before them."""
-        ranks, patience = self._ranks(), self._settings.patience
-        return 0 < patience < len(ranks) and patience < len(ranks) - ranks.index(max(ranks))
+        patience = self._settings.patience
+        if not patience:
+            return False
+        ranks = self._ranks()
+        return patience < len(ranks) and patience < len(ranks) - ranks.index(max(ranks))
 
     def load_best(self, model: keras.Model) -> int | None:
         """Loads the best weights into a model; returns their step, or None if there are none.
@@ -97,9 +102,7 @@ class Validation:
                 old.unlink()
 
     def _weight_files(self) -> list[Path]:
-        return [
-            path for path in self._folder.glob(f"{BEST_PREFIX}*{_SUFFIX}") if path.name[5 : -len(_SUFFIX)].isdigit()
-        ]
+        return [path for path in self._folder.iterdir() if _WEIGHTS.fullmatch(path.name)]
 
 
 def _rank(kappa: float, loss: float) -> tuple[float, float]:
