@@ -131,6 +131,11 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     training.add_argument("--seed", type=_seed, default=Settings.seed,
                           help="of the initial weights, the order of the images, dropout and augmentation")  # fmt: skip
     training.add_argument(
+        "--seeds", type=_seeds, default=Settings.seeds, metavar="N",
+        help="train N networks with different initial weights and average their logits; takes N times as long; not "
+        "with tutorial",
+    )  # fmt: skip
+    training.add_argument(
         "--precision", choices=choices.PRECISIONS, default=Settings.precision,
         help="of the arithmetic; auto: bfloat16 if the hardware supports it, else float32; weights are float32",
     )  # fmt: skip
@@ -189,6 +194,8 @@ def _check(settings: Settings) -> None:
         raise InputError(f"--fold {settings.fold}: expected 0 to {settings.folds - 1} with --folds {settings.folds}")
     if settings.fold and not settings.folds:
         raise InputError(f"--fold {settings.fold} without --folds; give the number of folds, too")
+    if settings.seeds > 1 and settings.network == TUTORIAL:
+        raise InputError(f"--seeds {settings.seeds} with --network {TUTORIAL}; expected --network {RESIDUAL}")
     if not settings.validates:
         given = {"--patience": settings.patience > 0, "--calibrate": settings.calibrate}
         for flag in (flag for flag, is_given in given.items() if is_given):
@@ -209,6 +216,10 @@ def _seed(text: str) -> int:
     The four layers have the seeds 4 * seed to 4 * seed + 3. Keras maps seeds from about 2^31 on to smaller ones.
     """
     return _checked(int, text, lambda number: 0 <= number < 2**28, "a whole number, 0 to 2^28 - 1")
+
+
+def _seeds(text: str) -> int:
+    return _checked(int, text, lambda number: 1 <= number <= 100, "a whole number, 1 to 100")
 
 
 def _folds(text: str) -> int:

@@ -40,6 +40,8 @@ class Settings:
         augmentation: "none", or "films": random changes of the training images, see `trainer.network.augmentation`.
         dropout: the share of units before the last dense layer that are dropped in training.
         seed: of the initial weights, the order of the images, dropout and augmentation.
+        seeds: number of networks in the model, which have the seeds `seed`, `seed` + 1, … of their initial weights;
+            their logits are averaged.
         precision: "auto", "float32" or "bfloat16", see `Devices.resolve_precision`.
         checkpoint_steps: steps between two checkpoints.
         class_weights: "none", or "balanced": each category has the same weight in the loss.
@@ -70,6 +72,7 @@ class Settings:
     augmentation: str = FILMS
     dropout: float = 0.0
     seed: int = 0
+    seeds: int = 1
     precision: str = AUTO
     checkpoint_steps: int = 200
     class_weights: str = NONE

@@ -157,3 +157,20 @@ def test_options_that_contradict_each_other(data, tmp_path, capfd, flags, messag
 def test_a_model_of_another_network_is_refused(trained, data, capfd):
     assert train(data, trained, "--network=tutorial") == 2
     assert "contains a model with network residual, but this one has tutorial" in capfd.readouterr().err
+
+
+def test_each_network_of_several_learns_as_if_alone(data, tmp_path):
+    short = ["--keep=last", "--training_steps=12", "--warmup_steps=2", "--eval_steps=0"]
+    for seeds in (1, 2):
+        assert train(data, tmp_path / str(seeds), *short, f"--seeds={seeds}") == 0
+    alone, both = (keras.saving.load_model(tmp_path / seeds / "model.keras", safe_mode=True) for seeds in "12")
+    assert len(both.weights) == 2 * len(alone.weights)
+    for one, first in zip(alone.get_layer("trunk").weights, both.get_layer("trunk").weights, strict=True):
+        np.testing.assert_allclose(first.numpy(), one.numpy(), atol=1e-5)
+    second = both.get_layer("trunk_2").get_layer("logits").kernel.numpy()
+    assert np.abs(second - alone.get_layer("trunk").get_layer("logits").kernel.numpy()).max() > 1e-3
+
+
+def test_several_seeds_need_the_residual_network(data, tmp_path, capsys):
+    assert train(data, tmp_path / "m", "--network=tutorial", "--seeds=2") == 2
+    assert "--seeds 2 with --network tutorial; expected --network residual" in capsys.readouterr().err

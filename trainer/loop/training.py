@@ -131,10 +131,10 @@ def _make_loop(
             images = augment(images, settings.seed, positions, batch_size)
         with tf.GradientTape() as tape:
             logits = logits_of(images, positions)
-            losses = losses_of(labels, logits)
+            losses = tf.add_n([losses_of(labels, found) for found in logits])  # so each network learns from its own
             loss = tf.reduce_sum(losses * tf.gather(tf.constant(weights), labels)) / batch_size
-        hits = tf.equal(tf.argmax(logits, axis=1), labels)
-        return loss, tf.reduce_sum(tf.cast(hits, tf.float32)) / batch_size, tape.gradient(loss, variables)
+        hits = tf.equal(tf.argmax(tf.add_n(logits), axis=1), labels)
+        return loss / len(logits), tf.reduce_sum(tf.cast(hits, tf.float32)) / batch_size, tape.gradient(loss, variables)
 
     if devices.compiled:
         loss_and_gradients = tf.function(loss_and_gradients, jit_compile=True)

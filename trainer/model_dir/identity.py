@@ -13,11 +13,12 @@ from trainer.model_dir.writing import atomic_replace
 from trainer.settings import COSINE, OF_2018, TUTORIAL, Settings
 
 FORMAT = 1
-_ARCHITECTURE = ("network", "height", "width", "channels", "categories")
+_ARCHITECTURE = ("network", "seeds", "height", "width", "channels", "categories")
 _TRAINING = (
     "loss", "batch_size", "optimizer", "learning_rate", "schedule", "warmup_steps", "weight_decay", "augmentation",
     "dropout", "seed", "class_weights", "precision", "validation_share", "folds", "fold", "eval_every",
 )  # fmt: skip
+_EARLIER_ARCHITECTURE = {"network": TUTORIAL, "seeds": 1}
 _EARLIER = {"folds": 0, "fold": 0, "eval_every": Settings.eval_every} | OF_2018
 """Values of options that earlier versions did not have and therefore did not write."""
 
@@ -99,7 +100,7 @@ def _compare(found: dict, identity: dict, path: str) -> None:
         InputError: the architecture, the training set or the normalization differ.
     """
     for name, now in identity["architecture"].items():
-        before = found["architecture"].get(name, TUTORIAL if name == "network" else None)
+        before = found["architecture"].get(name, _EARLIER_ARCHITECTURE.get(name))
         if before != now:
             raise InputError(
                 f"{path}: contains a model with {name} {before}, but this one has {now}; choose another --model_dir"

@@ -10,8 +10,9 @@ from trainer.data.image_set import Statistics
 from trainer.network import residual, tutorial
 from trainer.settings import RESIDUAL, TUTORIAL, Settings
 
-TrainingLogits = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-"""((b, H, W, 1) float32 raw pixels, (b,) int64 positions in the stream of training images) -> (b, K) float32 logits.
+TrainingLogits = Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]]
+"""((b, H, W, 1) float32 raw pixels, (b,) int64 positions in the stream of training images) -> (b, K) float32 logits of
+each network of the model.
 
 Dropout depends on the seed and the positions only.
 """

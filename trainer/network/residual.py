@@ -12,6 +12,9 @@
 After training, the logits of an image are the means of those of the image, of its mirror image and of the image upside
 down, because a flip does not change the density.
 
+With `--seeds N`, the model consists of N such networks with different initial weights, which are trained on the same
+batches, each with its own loss. Their logits are averaged, too.
+
 A residual block (He et al. 2016, Identity mappings in deep residual networks) is the identity before training, because
 its last convolution begins with zeros (Zhang et al. 2019, Fixup initialization). So the network can be trained without
 batch normalization, and an image has the same logits in any batch and on any number of devices.
@@ -34,14 +37,14 @@ STEM = 16
 STAGES = (32, 64, 96)
 """Channels of the stages; each halves height and width."""
 
-TRUNK, FEATURES, LOGITS = "trunk", "features", "logits"
-"""Names of the network of one image, of its layer before dropout, and of its last layer."""
+FEATURES, LOGITS = "features", "logits"
+"""Names of the layer of a network before dropout, and of its last layer."""
 
 
 def build(settings: Settings, statistics: Statistics, precision: str) -> keras.Model:
-    """Builds the network. Its initial weights depend on the seed only.
+    """Builds the model: `settings.seeds` networks and the mean of their logits over the flips of an image.
 
-    All layers have names, because saved models contain the names, and Keras numbers unnamed layers within a process.
+    The initial weights depend on the seeds only: network k of the model has the seed `settings.seed` + k.
 
     Args:
         statistics: of the training set; stored in the model as constants, so the model takes raw pixels.
@@ -50,8 +53,28 @@ def build(settings: Settings, statistics: Statistics, precision: str) -> keras.M
     Returns:
         A model from (N, H, W, 1) float32 to (N, categories) float32 logits.
     """
+    inputs = keras.Input((*settings.size, 1), dtype="float32", name="pixels")
+    images = [inputs, ops.flip(inputs, axis=2), ops.flip(inputs, axis=1)]
+    networks = [
+        _build_one(settings, statistics, precision, settings.seed + number, name)
+        for number, name in enumerate(_names(settings))
+    ]
+    logits = [network(image) for network in networks for image in images]
+    return keras.Model(inputs, layers.Average(dtype="float32", name="mean_of_flips")(logits), name="density")
+
+
+def _names(settings: Settings) -> list[str]:
+    """Returns the names of the networks in a model."""
+    return ["trunk", *(f"trunk_{number}" for number in range(2, settings.seeds + 1))]
+
+
+def _build_one(settings: Settings, statistics: Statistics, precision: str, seed: int, name: str) -> keras.Model:
+    """Builds one network.
+
+    All layers have names, because saved models contain the names, and Keras numbers unnamed layers within a process.
+    """
     policy = keras.DTypePolicy("mixed_bfloat16" if precision == "bfloat16" else "float32")
-    seeds = iter(range(8 * settings.seed, 8 * settings.seed + 8))
+    seeds = iter(range(8 * seed, 8 * seed + 8))
 
     def conv(x: keras.KerasTensor, channels: int, size: int, strides: int, name: str, zero: bool = False):
         initializer = "zeros" if zero else keras.initializers.HeNormal(next(seeds))
@@ -65,19 +88,17 @@ def build(settings: Settings, statistics: Statistics, precision: str) -> keras.M
     inputs = keras.Input((*settings.size, 1), dtype="float32", name="pixels")
     x = conv(_input_channels(inputs, statistics), STEM, 5, 2, "stem")
     for number, channels in enumerate(STAGES, 1):
-        name = f"stage{number}"
-        x = conv(relu(x, name), channels, 3, 2, f"{name}_down")
-        y = conv(relu(x, f"{name}_1"), channels, 3, 1, f"{name}_conv1")
-        y = conv(relu(y, f"{name}_2"), channels, 3, 1, f"{name}_conv2", zero=True)
-        x = layers.Add(dtype=policy, name=f"{name}_sum")([x, y])
+        stage = f"stage{number}"
+        x = conv(relu(x, stage), channels, 3, 2, f"{stage}_down")
+        y = conv(relu(x, f"{stage}_1"), channels, 3, 1, f"{stage}_conv1")
+        y = conv(relu(y, f"{stage}_2"), channels, 3, 1, f"{stage}_conv2", zero=True)
+        x = layers.Add(dtype=policy, name=f"{stage}_sum")([x, y])
     x = relu(x, "last", "float32")
     average = layers.GlobalAveragePooling2D(dtype="float32", name="average_of_places")(x)
     maximum = layers.GlobalMaxPooling2D(dtype="float32", name="maximum_of_places")(x)
     x = layers.Concatenate(dtype="float32", name=FEATURES)([average, maximum])
     logits = layers.Dense(settings.categories, kernel_initializer="zeros", dtype="float32", name=LOGITS)(x)
-    trunk = keras.Model(inputs, logits, name=TRUNK)
-    flipped = [trunk(inputs), trunk(ops.flip(inputs, axis=2)), trunk(ops.flip(inputs, axis=1))]
-    return keras.Model(inputs, layers.Average(dtype="float32", name="mean_of_flips")(flipped), name="density")
+    return keras.Model(inputs, logits, name=name)
 
 
 def _input_channels(pixels: keras.KerasTensor, statistics: Statistics) -> keras.KerasTensor:
@@ -96,20 +117,22 @@ def _input_channels(pixels: keras.KerasTensor, statistics: Statistics) -> keras.
     return ops.concatenate([by_set, by_film, film], axis=-1)
 
 
-def training_logits(model: keras.Model, settings: Settings) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+def training_logits(model: keras.Model, settings: Settings) -> Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]]:
     """Returns the function that computes the logits in training, with dropout.
 
     See `networks.TrainingLogits`.
     """
-    trunk = model.get_layer(TRUNK)
-    features = keras.Model(trunk.inputs, trunk.get_layer(FEATURES).output)
-    logits_of = trunk.get_layer(LOGITS)
+    networks = [model.get_layer(name) for name in _names(settings)]
+    features = [keras.Model(network.inputs, network.get_layer(FEATURES).output) for network in networks]
+    last = [network.get_layer(LOGITS) for network in networks]
 
-    def logits(pixels: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
-        found = features(pixels, training=True)
+    def logits(pixels: tf.Tensor, positions: tf.Tensor) -> list[tf.Tensor]:
+        found = [features_of(pixels, training=True) for features_of in features]
         if settings.dropout:
-            drawn = draw_rows(settings.seed, DROPOUT, positions, settings.batch_size, found.shape[1])
-            found = found * tf.cast(drawn >= settings.dropout, found.dtype) / (1.0 - settings.dropout)
-        return logits_of(found)
+            units = found[0].shape[1]
+            drawn = draw_rows(settings.seed, DROPOUT, positions, settings.batch_size, units * len(found))
+            masks = tf.split(tf.cast(drawn >= settings.dropout, tf.float32), len(found), axis=1)
+            found = [values * mask / (1.0 - settings.dropout) for values, mask in zip(found, masks, strict=True)]
+        return [logits_of(values) for logits_of, values in zip(last, found, strict=True)]
 
     return logits

@@ -77,7 +77,7 @@ def build(settings: Settings, statistics: Statistics, precision: str) -> keras.M
     )
 
 
-def training_logits(model: keras.Model, settings: Settings) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+def training_logits(model: keras.Model, settings: Settings) -> Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]]:
     """Returns the function that computes the logits in training, with dropout.
 
     See `networks.TrainingLogits`.
@@ -85,10 +85,10 @@ def training_logits(model: keras.Model, settings: Settings) -> Callable[[tf.Tens
     hidden = keras.Model(model.inputs, model.get_layer(HIDDEN).output)
     logits_of = model.get_layer(LOGITS)
 
-    def logits(pixels: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
+    def logits(pixels: tf.Tensor, positions: tf.Tensor) -> list[tf.Tensor]:
         mask = keep_mask(settings.seed, positions, settings.batch_size, settings.dropout)
         units = hidden(pixels, training=True)
-        return logits_of(units * tf.cast(mask, units.dtype))
+        return [logits_of(units * tf.cast(mask, units.dtype))]
 
     return logits
 

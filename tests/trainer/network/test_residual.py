@@ -73,7 +73,7 @@ def test_the_logits_are_the_mean_over_flips_of_a_computation_in_float64(size):
 def test_the_logits_in_training_are_those_of_the_unflipped_image():
     settings = settings_for("residual", model_dir="", height=16, width=12, augmentation="none", batch_size=3)
     model, pixels = changed(residual.build(settings, STATISTICS, "float32")), images(3)
-    found = residual.training_logits(model, settings)(tf.constant(pixels[..., None]), tf.range(3, dtype=tf.int64))
+    [found] = residual.training_logits(model, settings)(tf.constant(pixels[..., None]), tf.range(3, dtype=tf.int64))
     expected = [computed(model, image.astype(np.float64)) for image in pixels]
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-3, atol=1e-3)
 
@@ -85,11 +85,28 @@ def test_dropout_scales_the_units_that_are_kept():
     trunk.get_layer("logits").kernel.assign(np.zeros((192, 4)))
     trunk.get_layer("logits").kernel[:, 0].assign(np.ones(192))
     same = np.repeat(images(1)[..., None], 64, axis=0)
-    drawn = residual.training_logits(model, settings)(tf.constant(same), tf.range(64, dtype=tf.int64)).numpy()[:, 0]
+    drawn = residual.training_logits(model, settings)(tf.constant(same), tf.range(64, dtype=tf.int64))[0].numpy()[:, 0]
     without = residual.training_logits(model, settings_for("residual", model_dir="", augmentation="none"))
-    expected = without(tf.constant(same[:1]), tf.zeros(1, tf.int64)).numpy()[0, 0]
+    expected = without(tf.constant(same[:1]), tf.zeros(1, tf.int64))[0].numpy()[0, 0]
     assert len(set(drawn.tolist())) == 64
     np.testing.assert_allclose(drawn.mean(), expected, rtol=0.05)
+
+
+def test_several_seeds_give_the_mean_of_the_networks_with_these_seeds():
+    settings = settings_for("residual", model_dir="", height=16, width=12, seed=5, seeds=3)
+    model = residual.build(settings, STATISTICS, "float32")
+    single = [make(seed=seed) for seed in (5, 6, 7)]
+    for weight, expected in zip(model.weights, [w for one in single for w in one.weights], strict=True):
+        np.testing.assert_array_equal(weight.numpy(), expected.numpy())
+    pixels = images(3)[..., None]
+    for number, one in enumerate(single):
+        one.get_layer("trunk").get_layer("logits").bias.assign([0.0, 1.0, 2.0, number])
+        model.get_layer(("trunk", "trunk_2", "trunk_3")[number]).get_layer("logits").bias.assign([0, 1, 2, number])
+    expected = np.mean([one(pixels).numpy() for one in single], axis=0)
+    np.testing.assert_allclose(model(pixels).numpy(), expected, rtol=1e-6)
+    alone = [residual.training_logits(one, settings_for("residual", model_dir=""))(pixels, tf.range(3)) for one in single]
+    together = residual.training_logits(model, settings)(pixels, tf.range(3))
+    np.testing.assert_allclose(together, [found for [found] in alone], rtol=1e-6)
 
 
 def test_the_size_of_the_network():
