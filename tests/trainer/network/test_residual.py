@@ -104,7 +104,9 @@ def test_several_seeds_give_the_mean_of_the_networks_with_these_seeds():
         model.get_layer(("trunk", "trunk_2", "trunk_3")[number]).get_layer("logits").bias.assign([0, 1, 2, number])
     expected = np.mean([one(pixels).numpy() for one in single], axis=0)
     np.testing.assert_allclose(model(pixels).numpy(), expected, rtol=1e-6)
-    alone = [residual.training_logits(one, settings_for("residual", model_dir=""))(pixels, tf.range(3)) for one in single]
+    alone = [
+        residual.training_logits(one, settings_for("residual", model_dir=""))(pixels, tf.range(3)) for one in single
+    ]
     together = residual.training_logits(model, settings)(pixels, tf.range(3))
     np.testing.assert_allclose(together, [found for [found] in alone], rtol=1e-6)
 
