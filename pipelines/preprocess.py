@@ -59,7 +59,7 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
         outcome = dry_run(plan, options.input, options.canvas, options.max_pixels, log)
         log.info("\n".join([format_outcome(outcome), *refusal_lines(outcome, options.max_rejected, explain)]))
         return
-    runners.choose_worker_count(beam_options, plan.films)
+    runners.choose_worker_count(beam_options, len(plan.films), sum(film.bytes for film in plan.films))
     with locked(output_root, "--output") as lock, storage.output_errors(output_root):
         recipe = command_line.recipe_of(options, plan, lock)
         earlier = look_for_dataset(plan, recipe, options.force)

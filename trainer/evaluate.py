@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from preprocess.files import storage
 from preprocess.runtime.arguments import CommandParser, HelpFormatter
 from preprocess.runtime.command import exit_process, run_command
-from preprocess.runtime.errors import InputError
 from preprocess.runtime.log import Log
 from trainer.data import sources
 from trainer.data.image_set import ImageSet, check_disjoint
 from trainer.data.png_folder import read_folder
+from trainer.data.preparation import describe_difference
 from trainer.data.record_files import read_record_files
-from trainer.model_dir.folder import IDENTITY_FILE, METRICS_FILE, PREDICTIONS_FILE
+from trainer.model_dir.folder import METRICS_FILE, PREDICTIONS_FILE
+from trainer.results.model_info import read_model_info
 from trainer.runtime.startup import import_tensorflow
 
 
@@ -30,11 +31,13 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     """
     options = make_parser().parse_args(argv)
     storage.check_writable(storage.absolute(options.output), "--output")
-    (size, categories), temperature = _read_shape(options.model_dir), _read_temperature(options.model_dir)
-    images = _read_images(options.data, size, categories, log)
-    training = _read_images(options.training_data, size, categories, log) if options.training_data else None
+    info = read_model_info(options.model_dir)
+    images = _read_images(options.data, info.size, info.categories, log)
+    training = _read_images(options.training_data, info.size, info.categories, log) if options.training_data else None
     if training:
         check_disjoint(training, images)
+    if difference := describe_difference(info.preparation, images.preparation):
+        log.warning(f"the images were made in another way than those on which the model was trained: {difference}")
     import_tensorflow()  # takes seconds, so errors in the options and images are reported before it
     from trainer.results import metrics
     from trainer.results.baselines import predict_baselines
@@ -44,7 +47,7 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     predictions = load_export(options.model_dir).predict(images.pixels, log)
     baselines = predict_baselines(training, images, seed=0) if training else None
     found = metrics.compute_metrics(
-        images.labels, predictions.logits, predictions.probabilities, images.names, baselines, temperature
+        images.labels, predictions.logits, predictions.probabilities, images.names, baselines, info.temperature
     )  # fmt: skip
     log.info(f"\nevaluation of {len(images):,} images\n{metrics.format_metrics(found)}\n")
     report = {"model_dir": options.model_dir, "data": list(options.data), **found.as_dict()}
@@ -57,36 +60,6 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
         with storage.output_errors(path):
             storage.write(path, content)
         log.info(path)
-
-
-def _read_shape(model_dir: str) -> tuple[tuple[int, int], int]:
-    """Returns (height, width) of the images and the number of categories of a model.
-
-    Raises:
-        InputError: they cannot be read.
-    """
-    path = storage.join(model_dir, IDENTITY_FILE)
-    try:
-        model = json.loads(sources.read(path))["architecture"]
-        return (int(model["height"]), int(model["width"])), int(model["categories"])
-    except (ValueError, LookupError, TypeError) as error:
-        raise InputError(f"{path}: is damaged, or was not written by a trainer; name a folder of a model") from error
-
-
-def _read_temperature(model_dir: str) -> float:
-    """Returns the temperature of the exported probabilities, which the training recorded; 1 if it recorded none.
-
-    Raises:
-        InputError: the metrics of the training cannot be read.
-    """
-    path = storage.join(storage.absolute(model_dir), METRICS_FILE)
-    with sources.input_errors(path, "cannot be read"):
-        if not storage.exists(path):
-            return 1.0
-    try:
-        return float(json.loads(sources.read(path)).get("calibration", {}).get("temperature", 1.0))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: is damaged; evaluate the model again with its trainer") from error
 
 
 def _read_images(data: Sequence[str], size: tuple[int, int], categories: int, log: Log) -> ImageSet:

@@ -6,6 +6,7 @@ from preprocess.runtime.errors import InputError, RunFailed
 from preprocess.runtime.log import Log
 from trainer.data.image_counts import print_image_counts
 from trainer.data.image_set import ImageSet, check_disjoint, compute_statistics
+from trainer.data.preparation import describe_difference
 from trainer.data.validation_split import split_for_validation
 from trainer.loop.reporting import LINE_STEPS, Reporter, TensorBoardWriter, history_rows
 from trainer.loop.training import Training
@@ -28,6 +29,7 @@ from trainer.results.augmentation_sheet import draw_augmentation
 from trainer.results.calibration import fit_temperature
 from trainer.results.evaluation import Predictor
 from trainer.results.export import export
+from trainer.results.model_info import ModelInfo
 from trainer.results.validation import Validation
 from trainer.results.verdict import judge
 from trainer.runtime.devices import Devices
@@ -54,6 +56,8 @@ def run(settings: Settings, training: ImageSet, evaluation: ImageSet | None, dev
         )
     if evaluation:
         check_disjoint(training, evaluation)
+        if difference := describe_difference(training.preparation, evaluation.preparation):
+            log.warning(f"the training and evaluation images were made in different ways: {difference}")
     trained_on, validation = split_for_validation(training, settings)
     print_image_counts(trained_on, validation, evaluation, log)
     with (
@@ -122,7 +126,11 @@ class _Session:
             self._evaluate(self._evaluation_set, step, precision, temperature)
             self._signals.raise_if_signalled()
         if self._devices.is_chief and trains:
-            export(self._model, temperature, self._devices.strategy, self._model_dir, self._signals.raise_if_signalled)
+            info = ModelInfo.of(self._training_set, settings.network, temperature)
+            export(
+                self._model, temperature, self._devices.strategy, info, self._model_dir,
+                self._signals.raise_if_signalled,
+            )  # fmt: skip
         self._model_dir.upload_changes()
         self._log.info(f"the model and its results are in {settings.model_dir}")
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 
 _KEPT_RECORDS = 1000
+_BEAM_FOLDER = f"{os.sep}apache_beam{os.sep}"
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def capture_beam_logs(capture: bool) -> Iterator[Captured]:
     root, records = logging.getLogger(), collections.deque[logging.LogRecord](maxlen=_KEPT_RECORDS)
 
     def is_shown(record: logging.LogRecord) -> bool:
-        if record.name.startswith("apache_beam"):
+        if record.name.startswith("apache_beam") or _BEAM_FOLDER in record.pathname:  # Beam also uses the root logger
             records.append(record)
             return False
         return True

@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Collection
+from collections.abc import Mapping
 from pathlib import Path
 
 from apache_beam.options.pipeline_options import (
@@ -17,7 +17,6 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.version import __version__ as beam_version
 
-from preprocess.cases.plan import Film
 from preprocess.files import storage
 from preprocess.runtime.errors import InputError
 
@@ -33,11 +32,15 @@ FILMS_A_WORKER, BYTES_A_WORKER = 500, 256 << 20
 """The least work for which another local worker is started: starting it takes a few seconds."""
 
 
-def apply_defaults(options: PipelineOptions, given: set[str], input_root: str, output_root: str) -> PipelineOptions:
+def apply_defaults(
+    options: PipelineOptions, given: set[str], paths: Mapping[str, str], requirements: str = ""
+) -> PipelineOptions:
     """Sets the options that the chosen runner needs and the user did not give.
 
     Args:
         given: the names of the options that the user gave.
+        paths: option -> its path, which all workers must be able to use; --output is one of them.
+        requirements: a file with packages that workers of Dataflow install besides the job; "" for none.
 
     Raises:
         InputError: an unknown runner, or a missing option that has no default.
@@ -47,15 +50,20 @@ def apply_defaults(options: PipelineOptions, given: set[str], input_root: str, o
     if standard.runner == LOCAL_RUNNER:
         _apply_local_defaults(options, given)
     elif standard.runner == DATAFLOW_RUNNER:
-        _apply_dataflow_defaults(options, given, input_root, output_root)
+        _apply_dataflow_defaults(options, given, paths, requirements)
     return options
 
 
-def choose_worker_count(options: PipelineOptions, films: Collection[Film]) -> None:
-    """Sets the number of local workers if the user did not give one: one for each core, but fewer for little work."""
+def choose_worker_count(options: PipelineOptions, films: int, size: int) -> None:
+    """Sets the number of local workers if the user did not give one: one for each core, but fewer for little work.
+
+    Args:
+        films: number of films.
+        size: of their files together, in bytes.
+    """
     direct = options.view_as(DirectOptions)
     if is_local(options) and direct.direct_num_workers == 0:
-        busy = max(len(films) // FILMS_A_WORKER, sum(film.bytes for film in films) // BYTES_A_WORKER)
+        busy = max(films // FILMS_A_WORKER, size // BYTES_A_WORKER)
         direct.direct_num_workers = max(1, min(os.cpu_count() or 1, busy))
         if direct.direct_num_workers == 1:
             direct.direct_running_mode = "in_memory"
@@ -102,23 +110,27 @@ def _apply_local_defaults(options: PipelineOptions, given: set[str]) -> None:
     streaming.update_compatibility_version = streaming.update_compatibility_version or beam_version
 
 
-def _apply_dataflow_defaults(options: PipelineOptions, given: set[str], input_root: str, output_root: str) -> None:
+def _apply_dataflow_defaults(
+    options: PipelineOptions, given: set[str], paths: Mapping[str, str], requirements: str
+) -> None:
     """Sets bucket, package, machine and disk; docs/decisions.md explains the figures."""
     cloud, setup, worker = (options.view_as(view) for view in (GoogleCloudOptions, SetupOptions, WorkerOptions))
-    for flag, root in (("--input", input_root), ("--output", output_root)):
+    for flag, root in paths.items():
         if not storage.is_gcs(root):
             raise InputError(f"{flag} {root}: Dataflow's workers cannot read it; copy it to gs:// and give that path")
     for flag, value in (("--project", cloud.project), ("--region", cloud.region)):
         if not value:
             raise InputError(f"no {flag}: {DATAFLOW_RUNNER} needs --project and --region")
     if not cloud.temp_location:
-        cloud.temp_location = storage.join(storage.bucket_of(output_root), "dataflow-temp")
+        cloud.temp_location = storage.join(storage.bucket_of(paths["--output"]), "dataflow-temp")
     if not setup.setup_file and not worker.sdk_container_image:  # such an image contains the project
         if not SETUP_FILE.exists():
             raise InputError(f"{SETUP_FILE}: does not exist, and workers install the job from it; give a --setup_file")
         setup.setup_file = os.path.relpath(SETUP_FILE)
         if os.sep not in setup.setup_file:
             setup.setup_file = f".{os.sep}{setup.setup_file}"  # Beam requires a folder in the name
+        if requirements and not setup.requirements_file:
+            setup.requirements_file, setup.requirements_cache = requirements, "skip"  # workers install from PyPI
     worker.machine_type = worker.machine_type or MACHINE_TYPE
     worker.max_num_workers = worker.max_num_workers or max(MAX_WORKERS, worker.num_workers or 0)
     worker.disk_size_gb = worker.disk_size_gb or DISK_GB

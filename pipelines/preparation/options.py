@@ -48,7 +48,8 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, PipelineOptio
     options.input = IDC_ROOT if is_idc else storage.absolute(options.input)
     options.output = storage.absolute(options.output)
     given = {word.split("=")[0] for word in rest}
-    beam_options = runners.apply_defaults(PipelineOptions(rest), given, options.input, options.output)
+    paths = {"--input": options.input, "--output": options.output}
+    beam_options = runners.apply_defaults(PipelineOptions(rest), given, paths)
     return options, beam_options
 
 
@@ -117,7 +118,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--image_height", type=_count, metavar="N", default=schema.IMAGE_HEIGHT, help="pixels")
     add(
         "--canvas",
-        type=_canvas,
+        type=parse_canvas,
         default=AUTO,
         metavar="WxH",
         help="size to which films are padded: auto (the largest width and height of all films) or e.g. 5251x7111",
@@ -130,7 +131,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--max_pixels",
-        type=_pixels,
+        type=parse_pixels,
         default=MAX_PIXELS,
         metavar="N",
         help="largest number of pixels of a film; a larger film is rejected and not decoded",
@@ -180,7 +181,7 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _pixels(text: str) -> int:
+def parse_pixels(text: str) -> int:
     if not re.fullmatch(r"[1-9]\d{0,9}", text) or int(text) > schema.MAX_SIDE**2:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {schema.MAX_SIDE**2}")
     return int(text)
@@ -196,7 +197,7 @@ def _share(text: str) -> float:
     return share
 
 
-def _canvas(text: str) -> tuple[int, int] | None:
+def parse_canvas(text: str) -> tuple[int, int] | None:
     """Converts "auto" to None, and "<width>x<height>" to (height, width)."""
     if text == AUTO:
         return None

@@ -12,6 +12,7 @@ from preprocess.runtime.errors import InputError
 from preprocess.runtime.log import Log
 from trainer.data import sources
 from trainer.data.image_set import ImageSet
+from trainer.data.preparation import read_preparation
 
 _NAMED = re.compile(r"(\d+)_(.+)", re.DOTALL)
 _ENDING = ".png"
@@ -43,7 +44,7 @@ def read_folder(folder: str, size: tuple[int, int], categories: int, log: Log) -
         pixels[number, :, :, 0] = image
     names = tuple(file.removesuffix(_ENDING) for file in files)
     labels = np.array([int(name.partition("_")[0]) - 1 for name in names], np.int64)
-    return ImageSet(folder, names, pixels, labels, categories)
+    return ImageSet(folder, names, pixels, labels, categories, read_preparation([join(folder, files[0])]))
 
 
 def _image_files(folder: str, found: Iterable[str], categories: int, log: Log) -> list[str]:

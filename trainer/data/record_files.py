@@ -14,6 +14,7 @@ from preprocess.runtime.errors import InputError
 from preprocess.runtime.log import Log
 from trainer.data import sources
 from trainer.data.image_set import ImageSet, mammogram_in
+from trainer.data.preparation import read_preparation
 
 _SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})(\..*)?", re.DOTALL)
 
@@ -45,6 +46,7 @@ def read_record_files(patterns: Sequence[str], size: tuple[int, int], categories
         pixels=np.stack([image.pixels for image in images])[..., None],
         labels=np.array([image.label for image in images], np.int64),
         categories=categories,
+        preparation=read_preparation(paths),
     )
 
 

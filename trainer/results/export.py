@@ -7,13 +7,14 @@ import tensorflow as tf
 
 from trainer.model_dir.folder import EXPORT_FOLDER, KERAS_FILE, ModelDir
 from trainer.model_dir.writing import atomic_replace
+from trainer.results.model_info import INFO_FILE, ModelInfo
 
 
 def export(
-    model: keras.Model, temperature: float, strategy: tf.distribute.Strategy, model_dir: ModelDir,
+    model: keras.Model, temperature: float, strategy: tf.distribute.Strategy, info: ModelInfo, model_dir: ModelDir,
     check_stop: Callable[[], None],
 ) -> None:  # fmt: skip
-    """Writes `model.keras` and `export/`.
+    """Writes `model.keras` and `export/`, which contains the SavedModel and `model.json`.
 
     Both take `pixels`, (N, H, W, 1) float32, raw values from 0 to 65535. The Keras model returns the probabilities,
     (N, categories) float32. The signature of the SavedModel has the names of the tutorial's predictions: it returns
@@ -23,6 +24,7 @@ def export(
         model: from raw pixels to logits.
         temperature: by which the logits are divided.
         strategy: the strategy in whose scope the model was created.
+        info: the content of `model.json`.
         check_stop: called after each of the two is written; its exceptions are passed on.
 
     Raises:
@@ -47,6 +49,7 @@ def export(
 
     with atomic_replace(model_dir.local / EXPORT_FOLDER) as path:
         tf.saved_model.save(exported, str(path), signatures={"serving_default": serve})
+        (path / INFO_FILE).write_text(info.as_json())
     check_stop()
 
 

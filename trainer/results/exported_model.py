@@ -1,7 +1,7 @@
 """Loads the SavedModel of a model folder and predicts images with it. The network's code is not needed."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -15,8 +15,9 @@ from trainer.model_dir.folder import EXPORT_FOLDER
 from trainer.model_dir.writing import first_line
 from trainer.results.evaluation import Predictions
 
-BATCH = 96
-"""Images in a call. The last call is filled with black images, so that all calls have the same shape."""
+BATCH = 32
+"""Images in a call. The last call is filled with black images, so that all calls have the same shape: the kernels that
+are chosen, and with them the last bits of the result, depend on it."""
 
 
 class ExportedModel:
@@ -37,14 +38,21 @@ class ExportedModel:
         Returns:
             The probabilities, and as logits their logarithms.
         """
-        starts = range(0, len(pixels), BATCH)
-        found = [
-            self._probabilities(pixels[start : start + BATCH]) for start in log.track(starts, len(starts), "evaluating")
-        ]
-        probabilities = np.concatenate(found)
+        probabilities = self.probabilities(pixels, log)
         return Predictions(np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)), probabilities)
 
-    def _probabilities(self, pixels: np.ndarray) -> np.ndarray:
+    def probabilities(self, pixels: np.ndarray, log: Log | None = None) -> np.ndarray:
+        """Returns the probabilities of (N, H, W, 1) uint16 images, N > 0: (N, categories) float32.
+
+        Args:
+            log: shows the progress, if given.
+        """
+        starts: Iterable[int] = range(0, len(pixels), BATCH)
+        if log:
+            starts = log.track(starts, -(-len(pixels) // BATCH), "evaluating")
+        return np.concatenate([self._predict(pixels[start : start + BATCH]) for start in starts])
+
+    def _predict(self, pixels: np.ndarray) -> np.ndarray:
         batch = np.zeros((BATCH, *pixels.shape[1:]), np.float32)
         batch[: len(pixels)] = pixels
         return self._signature(pixels=tf.constant(batch))["probabilities"].numpy()[: len(pixels)]

@@ -25,6 +25,7 @@ from tests.support.films import Described, write_download
 REPLAY = ROOT / "tests/support/replay.py"
 FILMS = [Described(f"Calc-Training_P_0000{n}_LEFT_CC", str(n % 4 + 1)) for n in range(1, 8)]
 TEST = [Described(f"Mass-Test_P_0010{n}_RIGHT_MLO", str(n % 4 + 1)) for n in range(1, 5)]
+PATHS = {"--input": "gs://a/b", "--output": "gs://a/c"}
 CLOUD = ["--runner=DataflowRunner", "--project=p-abc", "--region=us-central1"]
 
 
@@ -172,7 +173,7 @@ def test_given_options_are_kept():
     from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions, WorkerOptions
 
     words = [*CLOUD, "--machine_type=n2-standard-8", "--number_of_worker_harness_threads=3", "--num_workers=40"]
-    options = runners.apply_defaults(PipelineOptions(words), {w.split("=")[0] for w in words}, "gs://a/b", "gs://a/c")
+    options = runners.apply_defaults(PipelineOptions(words), {w.split("=")[0] for w in words}, PATHS)
     worker = options.view_as(WorkerOptions)
     assert (worker.machine_type, worker.max_num_workers) == ("n2-standard-8", 40)
     assert options.view_as(DebugOptions).number_of_worker_harness_threads == 3
@@ -183,4 +184,4 @@ def test_an_installed_package_without_a_setup_file(monkeypatch, tmp_path):
 
     monkeypatch.setattr(runners, "SETUP_FILE", tmp_path / "setup.py")
     with pytest.raises(InputError, match=r"setup.py: does not exist.*give a --setup_file"):
-        runners.apply_defaults(PipelineOptions(CLOUD), set(), "gs://a/b", "gs://a/c")
+        runners.apply_defaults(PipelineOptions(CLOUD), set(), PATHS)

@@ -176,7 +176,7 @@ def test_the_number_of_local_workers_depends_on_the_films(words, films, megabyte
     _, beam = parse(["--input=i", "--output=o", "--train_csv=a", "--test_csv=b", *words])
     files = (FilmFile(DICOM, "film.dcm", int(megabytes * 2**20)),)
     film = Film("Mass-Training_P_00001_LEFT_CC", "train", 1, "P_00001", "LEFT", "CC", files)
-    choose_worker_count(beam, [film] * films)
+    choose_worker_count(beam, films, films * film.bytes)
     settled = beam.get_all_options()
     assert (settled["direct_num_workers"], settled["direct_running_mode"]) == chosen
 

@@ -1,0 +1,1 @@
+"""Predicts the density of new films; `pipelines.predict` is the command."""
