@@ -35,7 +35,7 @@ def format_films(answers: Iterable[Answer], categories: int) -> bytes:
         film = answer.film
         name = film.name
         known = (_cell(film.shown), name.mammogram_id, _cell(name.patient), name.side, name.view)
-        rows.append((*known, *_prediction(answer, categories), "; ".join(answer.remarks), answer.reason))
+        rows.append((*known, *_prediction(answer, categories), "; ".join(answer.remarks), printable(answer.reason)))
     return _format(header, rows)
 
 

@@ -15,6 +15,9 @@ USUAL, MARGIN = 0.999, 0.1
 """A distance that so many training images have at most is usual; a range, or this distance, may be exceeded by so much
 of its width, because the training images are a sample."""
 
+FEWEST = 50
+"""Of fewer training images, the covariance is too uncertain, and distances are not used."""
+
 STATISTICS = {
     "black": "share of the image that is black (the canvas around the film)",
     "dark": "share of the film that is darker than a tenth of the full range",
@@ -48,7 +51,7 @@ class FilmStatistics:
     Attributes:
         ranges: name -> smallest and largest value.
         mean: (S,) float64, of the S statistics in the order of `STATISTICS`.
-        inverse_covariance: (S, S) float64.
+        inverse_covariance: (S, S) float64; zeros if there are too few images, so that all distances are 0.
         distance: the Mahalanobis distance to the mean that 99.9 % of the training images have at most.
     """
 
@@ -64,11 +67,9 @@ class FilmStatistics:
         ranges = {name: (float(values.min()), float(values.max())) for name, values in found.items()}
         table = np.column_stack(list(found.values()))
         mean = table.mean(axis=0)
-        inverse = (
-            np.linalg.pinv(np.cov(table, rowvar=False), hermitian=True)
-            if len(table) > 1
-            else np.zeros((len(STATISTICS),) * 2)
-        )
+        inverse = np.zeros((len(STATISTICS),) * 2)
+        if len(table) >= FEWEST:
+            inverse = np.linalg.pinv(np.cov(table, rowvar=False), hermitian=True)
         return cls(ranges, mean, inverse, float(np.quantile(_distances(table, mean, inverse), USUAL)))
 
     def differences(self, image: np.ndarray) -> list[str]:
