@@ -29,10 +29,10 @@ test: .venv/dev.stamp lint
 test-faults: .venv/dev.stamp
 	FAULTS=full $(BIN)/python -m pytest tests/faults tests/test_determinism.py tests/trainer/runtime/test_devices.py
 
-# The report in a browser; needs chromium, Node.js and npm. `make test` skips it if they are missing.
+# The pages in a browser; needs chromium, Node.js and npm. `make test` skips it if they are missing.
 test-page: .venv/dev.stamp
-	npm ci --no-audit --no-fund --silent --prefix tests/pipelines/report_page
-	$(BIN)/python -m pytest tests/pipelines/test_report.py -k browser
+	npm ci --no-audit --no-fund --silent --prefix tests/support/browser
+	$(BIN)/python -m pytest tests/pipelines -k browser
 
 # The job on a Flink cluster; needs Java 11 or 17 and Maven. `make test` skips it if the jars are missing.
 test-flink: .venv/dev.stamp tests/pipelines/beam/flink/jars

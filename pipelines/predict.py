@@ -123,6 +123,8 @@ def _summary(rows: Sequence[dict[str, str]], categories: int, found: Found) -> l
     count = collections.Counter(row["density"] for row in rows)
     lines = [f"{f'density {category}':18}{count[str(category)]:>8,}" for category in range(1, categories + 1)]
     lines += [f"{'classified':18}{len(rows) - count['']:>8,}", f"{'not classified':18}{count['']:>8,}"]
+    if known := sum("-Training_" in row["mammogram"] for row in rows if row["density"]):
+        lines.append(f"of the training set of CBIS-DDSM ({known:,}): the model may have been trained on these films")
     remarked = [f"{row['file']}: {row['remarks']}" for row in rows if row["remarks"]]
     lines += _examples("with remarks", remarked) if remarked else []
     reasons: dict[str, list[str]] = collections.defaultdict(list)

@@ -33,6 +33,7 @@ def render(answers: Sequence[Answer], model: Sequence[tuple[str, str]], categori
         left_out=max(0, len(classified) - MOST_ROWS),
         not_classified=_by_reason(answers),
         failed=len(answers) - len(classified),
+        trained=sum("-Training_" in answer.film.name.mammogram_id for answer in classified),
         remarked=sum(bool(answer.remarks) for answer in classified),
         most_files=MOST_FILES,
         breasts=breasts_of(answers)[:MOST_ROWS],

@@ -9,6 +9,7 @@ import pytest
 from pydicom.uid import RLELossless
 
 from pipelines import predict, preprocess
+from tests.support.browser import needs_browser, run_script
 from tests.support.films import Described, as_in_csv, random_film, write_csv, write_dicom, write_image
 from trainer import gpu_model, tpu_model
 
@@ -200,3 +201,23 @@ def test_both_trainers_export_the_same_information(made, tmp_path):
     assert gpu["data_set"] == manifest["fingerprint"]
     trained_on = json.loads((made / "model/training.json").read_text())["training_set"]["images"]
     assert gpu["training_images"] == trained_on < len(TRAIN)
+
+
+@needs_browser
+def test_the_page_in_a_browser(made, tmp_path):
+    """Two widths, light and dark: no messages, no requests, no faults that axe-core finds; headings sort the table."""
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films/<img src=x onerror=alert(1)>.dcm").write_text("no film")
+    write_dicom(tmp_path / "films/white_L_CC.dcm", np.full(CANVAS, 65000, np.uint16))
+    assert run(made, tmp_path / "out", made / "test", tmp_path / "films") == 0
+    found = run_script("table.mjs", tmp_path / "out/predictions.html", tmp_path)["sorting"]
+    assert found["messages"] == []
+    rows = [row for row in table(tmp_path / "out/predictions.csv") if row["density"]]
+    keys = {"density": "density", "p(1)": "probability_1", "p(4)": "probability_4", "expected": "expected_density"}
+    for column in found["columns"][:8]:
+        (up, values), (down, reverse) = column["orders"]
+        assert (up, down) == ("ascending", "descending")
+        if key := keys.get(column["name"]):
+            expected = [f"{float(row[key]):.{0 if key == 'density' else 2}f}" for row in rows]
+            assert values == sorted(expected)
+            assert reverse == sorted(expected, reverse=True)

@@ -8,7 +8,6 @@ import io
 import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +15,13 @@ import pytest
 from PIL import Image
 
 from pipelines import preprocess, report
+from tests.support.browser import needs_browser, run_script
 from tests.support.films import Described, as_in_csv, random_film, write_csv
 from trainer import evaluate, gpu_model
 
 HTML = "<script>alert(1)</script>"
 TRAIN = [Described(f"Calc-Training_P_{n:05d}_LEFT_CC", str(n % 4 + 1)) for n in range(1, 9)]
 TEST = [Described(f"Mass-Test_P_{n:05d}_RIGHT_MLO", str(n % 4 + 1)) for n in range(11, 17)]
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
-PAGE = Path(__file__).with_name("report_page")
 
 
 @pytest.fixture(scope="module")
@@ -413,24 +411,10 @@ def test_damaged_files_end_the_command_with_one_line(fault, made, tmp_path, caps
     assert error.count("\n") == 1
 
 
-@pytest.mark.skipif(
-    not (BROWSER and shutil.which("node") and (PAGE / "node_modules").exists()),
-    reason="needs chromium, Node.js and npm; `make test-page` installs the rest",
-)
+@needs_browser
 def test_in_a_browser(page, made, tmp_path):
     """Two widths, light and dark: no messages, no requests, no faults that axe-core finds; and keyboard control."""
-    out, _ = made
-    command = ["node", str(PAGE / "check.mjs"), str(out / "report.html"), BROWSER, str(tmp_path)]
-    results = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    assert [(look["width"], look["colorScheme"]) for look in results["looks"]] == [
-        (390, "light"), (390, "dark"), (1440, "light"), (1440, "dark"),
-    ]  # fmt: skip
-    for look in results["looks"]:
-        assert look["messages"] == []
-        assert look["requests"] == [f"file://{out}/report.html"]
-        assert (look["overflow"], look["broken"]) == (0, 0)
-        assert look["violations"] == []
-        assert look["passes"] > 20
+    results = run_script("report.mjs", made[0] / "report.html", tmp_path)
     keyboard = results["keyboard"]
     assert keyboard["messages"] == []
     assert keyboard["first"] != keyboard["second"]

@@ -121,9 +121,8 @@ def test_baselines_are_fitted_on_the_training_images(trained, capfd):
 
 def test_the_temperature_is_that_of_the_training(trained, tmp_path):
     shutil.copytree(trained / "model", tmp_path / "model")
-    recorded = json.loads((tmp_path / "model/metrics.json").read_text())
-    recorded["calibration"]["temperature"] = 1.25
-    (tmp_path / "model/metrics.json").write_text(json.dumps(recorded))
+    info = json.loads((tmp_path / "model/export/model.json").read_text())
+    (tmp_path / "model/export/model.json").write_text(json.dumps(info | {"temperature": 1.25}))
     shutil.copytree(trained / "test", tmp_path / "test")
     assert run(tmp_path, [tmp_path / "test"]) == 0
     assert json.loads((tmp_path / "out/metrics.json").read_text())["calibration"]["temperature"] == 1.25
@@ -132,14 +131,17 @@ def test_the_temperature_is_that_of_the_training(trained, tmp_path):
 def test_wrong_input_is_one_line(trained, tmp_path, capfd):
     (tmp_path / "file").write_text("")
     shutil.copytree(trained / "model", tmp_path / "half")
-    shutil.rmtree(tmp_path / "half/export")
+    (tmp_path / "half/export/saved_model.pb").unlink()
     shutil.copytree(trained / "model", tmp_path / "broken")
     (tmp_path / "broken/export/saved_model.pb").write_bytes(b"x")
     names, pixels, _ = labelled_images(4, 3, size=(5, 4))
     write_folder(tmp_path / "large", names, pixels)
     base = {"--model_dir": f"{trained}/model", "--data": f"{trained}/test", "--output": f"{tmp_path}/out"}
     for changed, message in (
-        ({"--model_dir": f"{tmp_path}/none"}, "none/training.json: cannot be read (No such file or directory)"),
+        (
+            {"--model_dir": f"{tmp_path}/none"},
+            "none: contains no exported model; expected export/model.json of a finished training",
+        ),
         ({"--model_dir": f"{tmp_path}/half"}, "half/export: contains no exported model that can be loaded ("),
         ({"--model_dir": f"{tmp_path}/broken"}, "broken/export: contains no exported model that can be loaded ("),
         ({"--data": f"{tmp_path}/none"}, "none: "),
