@@ -1,15 +1,13 @@
 """Renders the report on a data set and its models as an HTML page."""
 
-import base64
 import collections
-import hashlib
 from collections.abc import Sequence
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipelines.report_page import plots
 from pipelines.report_page.model_section import make_section
+from pipelines.report_page.page import render_page
 from pipelines.report_page.thumbnails import Images
 from pipelines.report_page.trained_model import TrainedModel
 from preprocess.contract import schema
@@ -29,12 +27,10 @@ def render(
     Args:
         path: of the data set, as the user wrote it; the absolute path may be private, and the page may be passed on.
     """
-    environment = Environment(
-        loader=PackageLoader("pipelines.report_page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters["printable"] = printable
-    script = environment.get_template("viewer.js").render()
-    return environment.get_template("report.html").render(
+    return render_page(
+        "pipelines.report_page",
+        "report.html",
+        "viewer.js",
         path=path,
         data=data,
         images=images,
@@ -55,8 +51,6 @@ def render(
         omission_groups=_groups(omissions),
         sections=[make_section(number, model, models) for number, model in enumerate(models, 1)],
         viewer_rows=[_viewer_row(row) for row in images.rows],
-        script=Markup(script),
-        script_hash=_hash(script),
     )
 
 
@@ -128,8 +122,3 @@ def _viewer_row(row: ImageRow) -> tuple[str, list[tuple[str, str]]]:
         ("film", f"{row.source_width:,} × {row.source_height:,} pixels (width × height)"),
         ("file", printable(row.source_file)),
     ]
-
-
-def _hash(script: str) -> str:
-    """Returns the hash of a script with which a Content-Security-Policy allows it (W3C CSP 3, hash-source)."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"

@@ -5,15 +5,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from pipelines.report_page.page import render_page
 from pipelines.tuning import plots, table
 from pipelines.tuning.drawing import Parameters
 from pipelines.tuning.rounds import COMPLETE, Outcome
 from pipelines.tuning.search import Search
 from preprocess.contract import schema
-from preprocess.runtime.text import printable
 from trainer.data.image_set import ImageSet
 from trainer.model_dir.folder import VALIDATION_FILE
 
@@ -50,15 +49,11 @@ def render(search: Search, images: ImageSet, order: Sequence[Outcome]) -> str:
         images: the training images.
         order: the trials, the best first.
     """
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader("pipelines.tuning"), PackageLoader("pipelines.report_page")]),
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-    )  # fmt: skip
-    environment.filters["printable"] = printable
-    environment.filters["number"] = lambda value: "" if math.isnan(value) else f"{value:.3f}"
     rows = [_row(search, outcome) for outcome in order]
     lines = [plots.Line(row.parameters, row.mean, row is rows[0], row.state == COMPLETE) for row in rows]
-    return environment.get_template("tuning.html").render(
+    return render_page(
+        "pipelines.tuning",
+        "tuning.html",
         search=search,
         rows=rows,
         best=rows[0],
