@@ -117,3 +117,29 @@ def test_films_from_idc(worker_python, tmp_path, monkeypatch):
             assert only_job(cluster)["status"] == "FINISHED"
         subprocess.run([*command, f"--output={tmp_path}/direct"], cwd=ROOT, check=True, capture_output=True)
     assert_same_dataset(tree(tmp_path / "out"), tree(tmp_path / "direct"))
+
+
+@pytest.fixture(scope="module")
+def predicting_python(tmp_path_factory):
+    """The interpreter of workers that also have TensorFlow."""
+    folder = tmp_path_factory.mktemp("predicting")
+    (folder / "project").mkdir()
+    return make_environment(folder / "venv", [f"cbis-ddsm-density[train] @ file://{copy_project(folder / 'project')}"])
+
+
+def test_predictions_are_the_same_as_directrunners(predicting_python, sample, tmp_path):
+    root, _ = sample
+    train = [sys.executable, "-m", "trainer.gpu_model", f"--training_data_dir={root}/direct/small_train",
+             "--eval_steps=0", f"--model_dir={tmp_path}/model", "--training_steps=2"]  # fmt: skip
+    subprocess.run(train, cwd=ROOT, check=True, capture_output=True)
+    predict = [sys.executable, "-m", "pipelines.predict", f"--model_dir={tmp_path}/model", f"--input={root}/in"]
+    (tmp_path / "flink").mkdir()
+    with flink_cluster(tmp_path / "flink", predicting_python) as cluster:
+        status, output = finish(
+            subprocess.Popen([*predict, f"--output={tmp_path}/out", *cluster.options], cwd=ROOT,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        )  # fmt: skip
+        assert status == 0, output
+        assert only_job(cluster)["status"] == "FINISHED"
+    subprocess.run([*predict, f"--output={tmp_path}/direct"], cwd=ROOT, check=True, capture_output=True)
+    assert tree(tmp_path / "out") == tree(tmp_path / "direct")
