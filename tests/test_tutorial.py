@@ -1,5 +1,6 @@
 """Runs the commands of docs/tutorial.md in their order."""
 
+import csv
 import json
 import os
 import re
@@ -52,7 +53,7 @@ def done(tmp_path_factory):
 
 def test_all_blocks_run(done):
     folder, outputs = done
-    assert len(outputs) == len(re.findall(r"^```sh", TEXT, re.MULTILINE)) == 11
+    assert len(outputs) == len(re.findall(r"^```sh", TEXT, re.MULTILINE)) == 12
     joined = "\n".join(map(str, outputs))
     assert "265 mammograms named, 264 matched to a file, 1 missing, 2 rejected, 1 excluded" in joined
     assert "continues from its checkpoint of step 200" in joined
@@ -62,6 +63,10 @@ def test_all_blocks_run(done):
         "accuracy", "learning_rate", "loss", "steps_per_second",
     }  # fmt: skip
     assert (folder / "work/both.html").exists()
+    with (folder / "work/predictions/predictions.csv").open(newline="") as stream:
+        films = list(csv.DictReader(stream))
+    assert len(films) > 3
+    assert all(film["density"] for film in films)
 
 
 def test_the_model_has_the_results_in_the_text(done):
