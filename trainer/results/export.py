@@ -1,29 +1,37 @@
-"""Exports the trained model as a Keras file and as a SavedModel. Loading them does not require this project."""
+"""Exports the trained model: SavedModel, Keras file, LiteRT file. Loading them does not require this project."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-from trainer.model_dir.folder import EXPORT_FOLDER, KERAS_FILE, ModelDir
-from trainer.model_dir.writing import atomic_replace
+from preprocess.contract.schema import Size
+from trainer.model_dir.folder import EXPORT_FOLDER, KERAS_FILE, LITERT_FILE, ModelDir
+from trainer.model_dir.writing import atomic_replace, write_errors
+from trainer.results.serve_films import AREA, make_serve_films
+from trainer.settings import KERAS, LITERT
 
 
 def export(
     model: keras.Model, temperature: float, strategy: tf.distribute.Strategy, model_dir: ModelDir,
-    check_stop: Callable[[], None],
+    formats: Sequence[str], check_stop: Callable[[], None], canvas: Size | None = None, method: str = AREA,
 ) -> None:  # fmt: skip
-    """Writes `model.keras` and `export/`.
+    """Writes `export/`, and `model.keras` and `model.tflite` if they are wanted; otherwise an older one is deleted.
 
-    Both take `pixels`, (N, H, W, 1) float32, raw values from 0 to 65535. The Keras model returns the probabilities,
-    (N, categories) float32. The signature of the SavedModel has the names of the tutorial's predictions: it returns
-    `classes`, (N,) int64, the labels, and `probabilities`.
+    All take `pixels`, (N, H, W, 1) float32, raw values from 0 to 65535. The Keras and the LiteRT model return the
+    probabilities, (N, categories) float32. The signature of the SavedModel has the names of the tutorial's predictions:
+    it returns `classes`, (N,) int64, the labels, and `probabilities`. If the canvas is given, the SavedModel also has
+    the signature `serve_films`, which takes a whole film, see `serve_films`.
 
     Args:
         model: from raw pixels to logits.
         temperature: by which the logits are divided.
         strategy: the strategy in whose scope the model was created.
-        check_stop: called after each of the two is written; its exceptions are passed on.
+        formats: "keras", "litert"; the SavedModel is always written.
+        check_stop: called after each of them is written; its exceptions are passed on.
+        canvas: (H, W) in pixels, to which the films of the training set were padded; None if it is not known.
+        method: "area" or "nearest", how they were resized.
 
     Raises:
         RunFailed: they cannot be written.
@@ -34,20 +42,35 @@ def export(
         logits = keras.layers.Rescaling(1.0 / temperature, dtype="float32", name="temperature")(logits)
     probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
     exported = keras.Model(plain.inputs, probabilities, name="density")
-    with atomic_replace(model_dir.local / KERAS_FILE) as path:
-        exported.save(path)
+    files = {
+        KERAS_FILE: (KERAS in formats, exported.save),
+        LITERT_FILE: (LITERT in formats, lambda path: exported.export(path, format="litert", verbose=False)),
+    }
+    for name, (is_wanted, write) in files.items():
+        if not is_wanted:
+            with write_errors(model_dir.local / name):
+                model_dir.discard(name)
+            continue
+        with atomic_replace(model_dir.local / name) as path:
+            write(path)
+        check_stop()
+    with atomic_replace(model_dir.local / EXPORT_FOLDER) as path:
+        _write_saved_model(exported, path, canvas, method)
     check_stop()
 
-    @tf.function(
-        autograph=False, input_signature=[tf.TensorSpec([None, *plain.input_shape[1:]], tf.float32, name="pixels")]
-    )
+
+def _write_saved_model(exported: keras.Model, path: Path, canvas: Size | None, method: str) -> None:
+    size = exported.input_shape[1:3]
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec(exported.input_shape, tf.float32, name="pixels")])
     def serve(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         found = exported(pixels, training=False)
         return {"classes": tf.argmax(found, axis=1), "probabilities": found}
 
-    with atomic_replace(model_dir.local / EXPORT_FOLDER) as path:
-        tf.saved_model.save(exported, str(path), signatures={"serving_default": serve})
-    check_stop()
+    signatures = {"serving_default": serve}
+    if canvas is not None:
+        signatures["serve_films"] = make_serve_films(exported, canvas, size, method)
+    tf.saved_model.save(exported, str(path), signatures=signatures)
 
 
 def _with_plain_variables(model: keras.Model) -> keras.Model:
