@@ -71,8 +71,9 @@ def check_identity(
 def read_identity(model_dir: ModelDir) -> dict[str, Any]:
     """Returns the content of `training.json`, which `check_identity` has checked, with values for missing keys."""
     found = json.loads(read_file(model_dir.local / IDENTITY_FILE))
+    earlier = {name: value for name, value in _EARLIER.items() if name in _TRAINING}
     return found | {
-        "architecture": _EARLIER_ARCHITECTURE | found["architecture"], "training": _EARLIER | found["training"],
+        "architecture": _EARLIER_ARCHITECTURE | found["architecture"], "training": earlier | found["training"],
     }  # fmt: skip
 
 

@@ -62,8 +62,8 @@ _USE = (
     "- For research and teaching: estimates the breast-density category of one mammogram that was prepared in the same "
     "way as the training images.",
     "- Not for clinical use: the model is no medical device, and no decision about a person may depend on it.",
-    "- Not for images of another kind, such as crops, photographs, or mammograms from another type of detector: it was "
-    "not evaluated on them.",
+    "- Not for images of another kind than the training images, such as crops, photographs, or mammograms from another "
+    "type of detector: nothing is known about its results on them.",
 )
 _METRICS = (
     "- accuracy: the share of images whose most probable category is the true one.",
@@ -90,7 +90,7 @@ def _details(facts: Facts) -> Iterator[str]:
         f"- Input: images of {model['height']} x {model['width']} pixels (height x width), raw values from 0 to 65535. "
         f"Output: the probability of each density category, 1 to {model['categories']}."
     )
-    yield f"- Trained in {training['precision']}; evaluated and exported in float32."
+    yield f"- Trained in {training['precision']}; computes in float32 when it is evaluated or used."
     how = "1, not calibrated" if facts.temperature == 1 else f"{facts.temperature:.3f}, fitted on the validation images"
     yield f"- Temperature: {how}."
     yield f"- Versions: {', '.join(f'{name} {version}' for name, version in facts.versions.items())}."

@@ -65,7 +65,7 @@ def test_the_figures_are_those_of_the_metrics_and_of_the_images():
         "- Network `residual`, one network, 338,948 parameters; step 2,000.",
         "- Input: images of 16 x 12 pixels (height x width), raw values from 0 to 65535. Output: the probability of "
         "each density category, 1 to 4.",
-        "- Trained in bfloat16; evaluated and exported in float32.",
+        "- Trained in bfloat16; computes in float32 when it is evaluated or used.",
         "- Temperature: 1, not calibrated.",
         "- Versions: Python 3.11.7, TensorFlow 2.21.0.",
         "",
@@ -152,6 +152,8 @@ def test_trainings_and_evaluations_write_the_card(data):
     assert f"| all images | 21 | {accuracy} | {kappa} |" in card
     assert "`tutorial`" in card
     assert "| `--learning_rate` | 0.01 |" in card
+    assert "--training_steps" not in card  # not recorded for a constant learning rate; the card names the step
+    assert "; step 3." in card
     assert gpu_model.main([*flags, "--training_steps=0", "--learning_rate=0.5"]) == 0
     assert (data / "m/model_card.md").read_text() == card
     assert gpu_model.main([*flags, "--training_steps=4", "--eval_steps=0"]) == 0
