@@ -39,7 +39,7 @@ def _rows(network: str, model_dir: Path) -> list[Row]:
     images = smooth_images(TEST, seed=1)
     pixels, expected = images.pixels.astype(np.float32), _predictions(model_dir, images.names)
     predict = {name: partial(_in_batches, one, pixels) for name, one in _load(model_dir)}
-    times = side_by_side(predict)
+    times = side_by_side(predict, rounds=3)
     rows = []
     for name, function in predict.items():
         path = model_dir / FILES[name]
