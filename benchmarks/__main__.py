@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import chain, cold, compressed, memory, one_film, small_films, training, whole_job
+from benchmarks import chain, cold, compressed, exports, memory, one_film, small_films, training, whole_job
 from benchmarks.measure import Row
 from benchmarks.results import plot, table, text
 
@@ -21,6 +21,7 @@ GROUPS: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "cold": ("The whole job on films that are on the disk but not in the page cache", cold.run),
     "small_films": ("The whole job on small films", small_films.run),
     "training": ("Training on the CPU", training.run),
+    "exports": ("The exported formats on the CPU", exports.run),
     "chain": ("The chained command", chain.run),
 }
 FOLDER = Path(__file__).parent

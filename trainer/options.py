@@ -32,6 +32,7 @@ def parse(parser: CommandParser, argv: Sequence[str] | None) -> tuple[argparse.N
         field.name: getattr(options, _OWN_NAMES.get(field.name, field.name), None)
         for field in dataclasses.fields(Settings)
     }
+    values["export_format"] = tuple(options.export_format)
     settings = settings_for(values.pop("network"), **(values | {"model_dir": model_dir_of(options)}))
     _check(settings)
     return options, settings
@@ -89,7 +90,7 @@ def make_parser(command: str, description: str) -> CommandParser:
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of training, validation and evaluation, and `--model_dir`."""
+    """Adds the options of training, validation, evaluation and export, and `--model_dir`."""
     training = parser.add_argument_group("training")
     training.add_argument(
         "--model_dir", "--job-dir", "--job_dir", metavar="DIR",
@@ -142,10 +143,14 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     training.add_argument("--checkpoint_steps", type=positive, default=Settings.checkpoint_steps,
                           help="steps between two checkpoints; a stopped run is resumed from the last one")  # fmt: skip
     _add_validation_options(parser)
-    evaluation = parser.add_argument_group("evaluation")
+    evaluation = parser.add_argument_group("evaluation and export")
     evaluation.add_argument(
         "--eval_steps", type=_whole, default=Settings.eval_steps,
         help="0: no evaluation; any other number: every evaluation image exactly once, in as many steps as necessary",
+    )  # fmt: skip
+    evaluation.add_argument(
+        "--export_format", nargs="+", choices=choices.EXPORT_FORMATS, default=Settings.export_format,
+        help="one or several: saved_model (export/, always written), keras (model.keras), litert (model.tflite)",
     )  # fmt: skip
 
 

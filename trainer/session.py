@@ -1,5 +1,9 @@
 """A run of either trainer after the images are read: restores a checkpoint, trains, evaluates and exports the model."""
 
+import platform
+
+import keras
+import numpy as np
 import tensorflow as tf
 
 from preprocess.runtime.errors import InputError, RunFailed
@@ -14,6 +18,7 @@ from trainer.model_dir import checkpoint_files
 from trainer.model_dir.checkpoints import Checkpoints
 from trainer.model_dir.folder import (  # fmt: skip
     BOARD_FOLDER,
+    CARD_FILE,
     HISTORY_COLUMNS,
     HISTORY_FILE,
     SPEED_COLUMNS,
@@ -21,20 +26,24 @@ from trainer.model_dir.folder import (  # fmt: skip
     ModelDir,
     open_model_dir,
 )
-from trainer.model_dir.identity import check_identity
+from trainer.model_dir.identity import check_identity, read_identity
 from trainer.model_dir.step_table import StepTable
+from trainer.model_dir.writing import atomic_replace
 from trainer.network.networks import NETWORKS
 from trainer.network.optimizers import learning_rate_at, make_optimizer, set_learning_rate
+from trainer.network.precision import in_float32
 from trainer.results.augmentation_sheet import draw_augmentation
 from trainer.results.calibration import fit_temperature
 from trainer.results.evaluation import Predictor
 from trainer.results.export import export
+from trainer.results.metric_values import Metrics
+from trainer.results.model_card import Facts, make_card
 from trainer.results.model_info import ModelInfo
 from trainer.results.validation import Validation
 from trainer.results.verdict import judge
 from trainer.runtime.devices import Devices
 from trainer.runtime.signals import Signals
-from trainer.settings import BEST, NONE, Settings
+from trainer.settings import BEST, BFLOAT16, NONE, Settings
 
 
 def run(settings: Settings, training: ImageSet, evaluation: ImageSet | None, devices: Devices, log: Log) -> None:
@@ -121,16 +130,21 @@ class _Session:
         step = self._train(step)
         if self._validation and settings.keep == BEST:
             step = self._load_best(step)
+        if precision == BFLOAT16:
+            self._use_float32()
         temperature = self._fit_temperature()
+        found = None
         if settings.eval_steps and self._evaluation_set:
-            self._evaluate(self._evaluation_set, step, precision, temperature)
+            found = self._evaluate(self._evaluation_set, step, precision, temperature)
             self._signals.raise_if_signalled()
         if self._devices.is_chief and trains:
             info = ModelInfo.of(self._training_set, settings.network, temperature)
             export(
-                self._model, temperature, self._devices.strategy, info, self._model_dir,
+                self._model, info, self._devices.strategy, self._model_dir, settings.export_format,
                 self._signals.raise_if_signalled,
             )  # fmt: skip
+        if trains or found:
+            self._write_card(step, temperature, found)
         self._model_dir.upload_changes()
         self._log.info(f"the model and its results are in {settings.model_dir}")
 
@@ -219,6 +233,12 @@ class _Session:
         self._log.info(f"the weights of step {best:,} have the highest kappa of all validations and are kept")
         return best
 
+    def _use_float32(self) -> None:
+        """Replaces the model by one that computes in float32: the one that is evaluated and exported."""
+        with self._devices.strategy.scope():
+            self._model = in_float32(self._model)
+        self._predictor = Predictor(self._model, self._settings.batch_size, self._devices)
+
     def _fit_temperature(self) -> float:
         """Fits the temperature on the validation images; 1 without --calibrate."""
         images = self._validation_set
@@ -229,8 +249,8 @@ class _Session:
         self._log.info(f"temperature {temperature:.3f}, fitted on the validation images")
         return temperature
 
-    def _evaluate(self, images: ImageSet, step: int, precision: str, temperature: float) -> None:
-        """Predicts all evaluation images and judges the model."""
+    def _evaluate(self, images: ImageSet, step: int, precision: str, temperature: float) -> Metrics:
+        """Predicts all evaluation images and judges the model; returns the metrics."""
         settings = self._settings
         if settings.eval_steps * settings.batch_size < len(images):
             self._log.info(
@@ -238,4 +258,18 @@ class _Session:
                 f"{len(images):,} images; all of them are evaluated"
             )
         logits = self._predictor.predict(images, self._signals.raise_if_any_worker_signalled, self._log)
-        judge(self._training_set, images, logits, temperature, step, precision, settings, self._model_dir, self._log)
+        return judge(
+            self._training_set, images, logits, temperature, step, precision, settings, self._model_dir, self._log
+        )
+
+    def _write_card(self, step: int, temperature: float, found: Metrics | None) -> None:
+        versions = {
+            "Python": platform.python_version(), "TensorFlow": tf.__version__, "Keras": keras.__version__,
+            "NumPy": np.__version__,
+        }  # fmt: skip
+        card = make_card(Facts(
+            read_identity(self._model_dir), step, self._model.count_params(), temperature, versions,
+            self._training_set, self._validation_set, self._evaluation_set, found,
+        ))  # fmt: skip
+        with atomic_replace(self._model_dir.local / CARD_FILE) as path:
+            path.write_text(card)

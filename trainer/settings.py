@@ -13,6 +13,7 @@ AUGMENTATIONS = FILMS, NONE = ("films", "none")
 CLASS_WEIGHTS = NONE, BALANCED = ("none", "balanced")
 PRECISIONS = AUTO, FLOAT32, BFLOAT16 = ("auto", "float32", "bfloat16")
 KEPT = BEST, LAST = ("best", "last")
+EXPORT_FORMATS = SAVED_MODEL, KERAS, LITERT = ("saved_model", "keras", "litert")
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Settings:
         keep: "best": the weights with the highest kappa of all validations are evaluated and exported; "last".
         patience: the training ends after so many validations without a higher kappa; 0 for never.
         calibrate: whether the logits are divided by a temperature that is fitted on the validation images.
+        export_format: the formats in which the model is exported; the SavedModel is always written.
     """
 
     model_dir: str
@@ -83,6 +85,7 @@ class Settings:
     keep: str = LAST
     patience: int = 0
     calibrate: bool = False
+    export_format: tuple[str, ...] = (SAVED_MODEL, KERAS)
 
     @property
     def size(self) -> tuple[int, int]:

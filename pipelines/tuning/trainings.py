@@ -22,13 +22,13 @@ from pipelines.tuning.slots import GPU_VARIABLE, Slot
 from preprocess.runtime.errors import RunFailed
 from preprocess.runtime.log import Log
 from preprocess.runtime.text import printable
-from trainer.model_dir.folder import BEST_PREFIX, EXPORT_FOLDER, KERAS_FILE, VALIDATION_FILE
+from trainer.model_dir.folder import BEST_PREFIX, EXPORT_FOLDER, KERAS_FILE, LITERT_FILE, VALIDATION_FILE
 from trainer.runtime.cluster import VARIABLE
 
 LOG_FILE, ERROR_FILE = "log.txt", "errors.txt"
 _RUNNING_FILE = ".running"
 _DIVERGED = re.compile(r"the loss of step \d+ is |weights are not finite after step ")
-_LARGE = ("ckpt-*", "checkpoint", f"{BEST_PREFIX}*", KERAS_FILE, EXPORT_FOLDER)
+_LARGE = ("ckpt-*", "checkpoint", f"{BEST_PREFIX}*", KERAS_FILE, LITERT_FILE, EXPORT_FOLDER)
 
 
 class Trainings:

@@ -12,6 +12,8 @@ DIR/predictions.csv         its predictions, one row for each image
 DIR/tensorboard/            scalars and pictures; on Vertex AI in DIR/logs instead
 DIR/model.keras             the model as a Keras file
 DIR/export/                 the model as a SavedModel
+DIR/model.tflite            the model as a LiteRT file
+DIR/model_card.md           what is known about the model, for people
 """
 
 import os
@@ -30,7 +32,8 @@ VALIDATION_COLUMNS = ("step", "loss", "accuracy", "quadratic_weighted_kappa", "m
 BEST_PREFIX = "best-"
 HISTORY_COLUMNS = ("step", "loss", "accuracy", "learning_rate")
 SPEED_COLUMNS = ("step", "steps_per_second", "images_per_second", "device")
-PREDICTIONS_FILE, KERAS_FILE, EXPORT_FOLDER, BOARD_FOLDER = "predictions.csv", "model.keras", "export", "tensorboard"
+PREDICTIONS_FILE, CARD_FILE, BOARD_FOLDER = "predictions.csv", "model_card.md", "tensorboard"
+EXPORT_FOLDER, KERAS_FILE, LITERT_FILE = "export", "model.keras", "model.tflite"
 CHECKPOINT_INDEX = "checkpoint"
 STREAM_VARIABLE = "AIP_TENSORBOARD_LOG_DIR"  # Vertex AI sets it to DIR/logs, which Vertex AI TensorBoard can show
 UNFINISHED = ".unfinished-"  # prefix of the names of incomplete files and folders
@@ -94,6 +97,16 @@ class ModelDir:
         if stream and name.startswith(f"{BOARD_FOLDER}/"):
             return storage.join(stream, name.removeprefix(f"{BOARD_FOLDER}/"))
         return storage.join(self.path, name)
+
+    def discard(self, name: str) -> None:
+        """Deletes a file of an earlier run, if there is one.
+
+        Raises:
+            OSError: it cannot be deleted.
+        """
+        (self.local / name).unlink(missing_ok=True)
+        if not storage.is_local(self.path):
+            storage.delete([self._target(name)])
 
     def fetch(self) -> None:
         """Copies the files that a run continues from to `local`.

@@ -68,6 +68,15 @@ def check_identity(
     return changes
 
 
+def read_identity(model_dir: ModelDir) -> dict[str, Any]:
+    """Returns the content of `training.json`, which `check_identity` has checked, with values for missing keys."""
+    found = json.loads(read_file(model_dir.local / IDENTITY_FILE))
+    earlier = {name: value for name, value in _EARLIER.items() if name in _TRAINING}
+    return found | {
+        "architecture": _EARLIER_ARCHITECTURE | found["architecture"], "training": earlier | found["training"],
+    }  # fmt: skip
+
+
 def _read(path: Path, model_dir: ModelDir) -> dict | None:
     """Reads `training.json`.
 

@@ -27,14 +27,14 @@ def format_metrics(found: Metrics) -> str:
 def _model(found: Metrics) -> Iterator[str]:
     calibration = found.calibration
     how = "not calibrated" if calibration.temperature == 1 else f"temperature {calibration.temperature:.3f}"
-    yield f"{'accuracy':{_WIDTH}}{_interval(found.accuracy)}"
-    yield f"{'quadratic weighted kappa':{_WIDTH}}{_interval(found.kappa)}"
-    yield f"{'macro AUC, one versus rest':{_WIDTH}}{_number(found.auc)}"
+    yield f"{'accuracy':{_WIDTH}}{format_interval(found.accuracy)}"
+    yield f"{'quadratic weighted kappa':{_WIDTH}}{format_interval(found.kappa)}"
+    yield f"{'macro AUC, one versus rest':{_WIDTH}}{format_number(found.auc)}"
     yield f"{'cross-entropy, unweighted':{_WIDTH}}{found.loss:.3f}  (nats)"
     yield f"{'expected calibration error':{_WIDTH}}{calibration.expected_error:.3f}  ({how})"
     yield f"{'best constant guess':{_WIDTH}}{found.majority_accuracy:.3f}  (density {found.majority_category})"
     if dense := found.dense:
-        yield f"{'AUC, dense (3, 4) or not (1, 2)':{_WIDTH}}{_interval(dense.auc)}"
+        yield f"{'AUC, dense (3, 4) or not (1, 2)':{_WIDTH}}{format_interval(dense.auc)}"
         if dense.sensitivity is not None and dense.specificity is not None:
             threshold = "no threshold" if dense.threshold is None else f"threshold {dense.threshold:.3f}"
             yield (
@@ -47,7 +47,7 @@ def _confusion(found: Metrics) -> Iterator[str]:
     yield f"{'predicted':14}" + "".join(f"{category:>7}" for category in range(1, len(found.recall) + 1)) + "   recall"
     for category, (counts, recall) in enumerate(zip(found.confusion, found.recall, strict=True), 1):
         cells = "".join(f"{count:>7,}" for count in counts)
-        yield f"{f'density {category}':14}{cells}    {_number(recall)}"
+        yield f"{f'density {category}':14}{cells}    {format_number(recall)}"
     yield f"(95 % intervals: bootstrap over {found.resampled})"
 
 
@@ -69,14 +69,16 @@ def _left_out(count: int) -> str:
 
 
 def _row(label: str, scored: _Scored, auc: float | None = None) -> str:
-    cells = f"{label:{_WIDTH}}{_interval(scored.accuracy):24}{_interval(scored.kappa):25}"
+    cells = f"{label:{_WIDTH}}{format_interval(scored.accuracy):24}{format_interval(scored.kappa):25}"
     return (cells if auc is None else f"{cells}{auc:.3f}").rstrip()
 
 
-def _interval(estimate: Estimate) -> str:
+def format_interval(estimate: Estimate) -> str:
+    """Formats a metric and its interval, e.g. "0.589  [0.545, 0.632]"."""
     interval = "" if estimate.low is None else f"  [{estimate.low:.3f}, {estimate.high:.3f}]"
-    return f"{_number(estimate.value)}{interval}"
+    return f"{format_number(estimate.value)}{interval}"
 
 
-def _number(value: float | None) -> str:
+def format_number(value: float | None) -> str:
+    """Formats a metric; None is "undefined"."""
     return "undefined" if value is None else f"{value:.3f}"

@@ -12,6 +12,7 @@ from trainer.model_dir.writing import atomic_replace
 from trainer.results import metrics, pictures
 from trainer.results.baselines import predict_baselines
 from trainer.results.evaluation import Predictions
+from trainer.results.metric_values import Metrics
 from trainer.results.tables import format_predictions
 from trainer.settings import Settings
 
@@ -19,8 +20,8 @@ from trainer.settings import Settings
 def judge(
     training: ImageSet, images: ImageSet, logits: np.ndarray, temperature: float, step: int, precision: str,
     settings: Settings, model_dir: ModelDir, log: Log,
-) -> None:  # fmt: skip
-    """Computes the metrics of the evaluation images, and those of the baselines; prints and writes them.
+) -> Metrics:  # fmt: skip
+    """Computes the metrics of the evaluation images, and those of the baselines; prints, writes and returns them.
 
     Args:
         training: the images on which the model was trained; the baselines are fitted on them.
@@ -49,3 +50,4 @@ def judge(
     board.picture(step, "confusion_matrix", pictures.draw_confusion(found.confusion))
     board.picture(step, "reliability", pictures.draw_reliability(found.calibration))
     board.picture(step, "images", pictures.draw_images(images, predictions.probabilities))
+    return found
