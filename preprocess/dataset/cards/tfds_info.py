@@ -55,7 +55,7 @@ def _splits(parts: Sequence[RecordPart], files: Mapping[str, Mapping], shards: i
 
     As in all JSON forms of messages, numbers of 64 bits are strings. `numBytes` counts the serialized examples.
     """
-    entries = []
+    entries: list[dict[str, object]] = []
     for split in schema.SPLITS:
         counted: collections.Counter[int] = collections.Counter()
         for part in parts:
