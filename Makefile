@@ -61,6 +61,8 @@ lock: .venv/dev.stamp
 	    -o requirements/dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --extra train pyproject.toml \
 	    -c requirements/dev.txt -o requirements/train.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --group tools \
+	    -c requirements/dev.txt -o requirements/tools.txt
 
 clean:
 	rm -rf .venv demo real build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -25,9 +25,9 @@ from benchmarks.job import WORKER
 from benchmarks.measure import ROOT, Row, seconds_of
 from benchmarks.processes import in_two_processes
 from benchmarks.results import table
-from preprocess.contract import schema
 from preprocess.dataset.reader import open_dataset
 from preprocess.dataset.tables import ImageRow
+from preprocess.dataset.verify import RECORD_ENDING
 
 FILMS = 100
 LEAST_FILMS = 40  # the smaller job then has at least two films of each category
@@ -180,8 +180,7 @@ def _sizes(tree: psutil.Process) -> dict[int, tuple[str, int]]:
 
 def _digests(files: Mapping[str, Mapping], rows: Sequence[ImageRow]) -> dict[str, str]:
     """Returns the digests of the images and records, and the rows; without paths, which differ between inputs."""
-    tables = (schema.DATASET_FILE, schema.OMISSIONS_FILE)
-    digests = {path: file["sha256"] for path, file in files.items() if path not in tables}
+    digests = {path: file["sha256"] for path, file in files.items() if path.endswith((".png", RECORD_ENDING))}
     for row in rows:
         values = row.split, row.density, row.patient, row.side, row.view, row.source_height, row.source_width
         digests[row.name] = " ".join(map(str, values))

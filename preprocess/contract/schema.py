@@ -6,6 +6,9 @@
     OUT/cache/ddsm_eval.tfrecords
     OUT/dataset.csv                                 one row an image, in record order
     OUT/rejected.jsonl                              one line a mammogram that the CSVs name and the data set lacks
+    OUT/small_train/metadata.csv, small_test/…      the labels of the images, for Hugging Face; see `dataset.cards`
+    OUT/cache/dataset_info.json, features.json, …   describe the records to TensorFlow Datasets
+    OUT/croissant.json, data_card.md                describe the data set to programs and to people
     OUT/manifest.json                               written last: with it, the data set is whole
     OUT/.film_versions.json                         the versions of the film files, to notice changes; see `versions`
     OUT/report.html                                 a report; not part of the data set, can be made again at any time
@@ -40,13 +43,20 @@ IMAGE_FOLDERS = {TRAIN: "small_train", TEST: "small_test"}
 RECORD_STEMS = {TRAIN: "cache/ddsm_train", TEST: "cache/ddsm_eval"}
 DATASET_FILE = "dataset.csv"
 OMISSIONS_FILE = "rejected.jsonl"
+METADATA_NAME = "metadata.csv"
+"""The one file in a folder of images that is no image. `trainer.data.png_folder` ignores it."""
+TFDS_FILES = ("cache/dataset_info.json", "cache/features.json", "cache/label.labels.txt")
+CROISSANT_FILE = "croissant.json"
+CARD_FILE = "data_card.md"
 MANIFEST_FILE = "manifest.json"
 REPORT_FILE = "report.html"
 STAGING_FOLDER = ".staging"
 LOCK_FILE = ".lock"
 VERSIONS_FILE = ".film_versions.json"
 
-OUTPUTS = (*IMAGE_FOLDERS.values(), "cache", DATASET_FILE, OMISSIONS_FILE, MANIFEST_FILE)
+OUTPUTS = (
+    *IMAGE_FOLDERS.values(), "cache", DATASET_FILE, OMISSIONS_FILE, CARD_FILE, CROISSANT_FILE, MANIFEST_FILE,
+)  # fmt: skip
 """The files and folders of a finished data set, below the output root."""
 
 DATASET_COLUMNS = (
@@ -138,6 +148,11 @@ def label_of(density: int) -> int:
 def image_file(split: str, density: int, mammogram_id: str) -> str:
     """Returns the path of a PNG below the output root."""
     return f"{IMAGE_FOLDERS[split]}/{image_name(density, mammogram_id)}.png"
+
+
+def metadata_file(split: str) -> str:
+    """Returns the path of the table in a folder of images, below the output root."""
+    return f"{IMAGE_FOLDERS[split]}/{METADATA_NAME}"
 
 
 def record_file(split: str, shard: int, shards: int) -> str:

@@ -1,4 +1,4 @@
-"""One data set as files: how it is written, published under its final names, read back and verified.
+"""One data set as files: written, published under its final names, read back, verified, and described (`cards`).
 
 May import: `contract`, `runtime`, `files`, `cases`.
 """

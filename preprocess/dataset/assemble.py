@@ -3,11 +3,15 @@
 import collections
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from preprocess.contract import schema
 from preprocess.contract.schema import Omission, Size
+from preprocess.dataset.cards.croissant import croissant_file
+from preprocess.dataset.cards.data_card import data_card
+from preprocess.dataset.cards.image_folder import metadata_files
+from preprocess.dataset.cards.tfds_info import tfds_files
 from preprocess.dataset.manifest import existing_files, format_manifest, read_manifest
 from preprocess.dataset.publish import Publication, load_publication
 from preprocess.dataset.recipe import IMAGES_FOLDER, PreparedImage, Recipe
@@ -110,15 +114,18 @@ def _stage(
     canvas: Size,
     recipe: Recipe,
 ) -> Publication:
-    """Writes records, tables and manifest into the staging folder; returns the renames that publish them."""
+    """Writes records, tables, cards and manifest into the staging folder; returns the renames that publish them."""
     files = {image.file: {"bytes": image.png_bytes, "sha256": image.png_sha256} for image in images}
     files |= join_parts(parts, recipe)
-    for name, data in (
-        (schema.OMISSIONS_FILE, format_omissions(omissions)),
-        (schema.DATASET_FILE, format_dataset_table(images)),
-    ):
-        storage.write(recipe.staged(name), data)
-        files[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    written = {
+        schema.OMISSIONS_FILE: format_omissions(omissions),
+        schema.DATASET_FILE: format_dataset_table(images),
+        schema.CARD_FILE: data_card(images, omissions, canvas, recipe),
+        **metadata_files(images),
+        **tfds_files(parts, files, recipe),
+    }
+    files |= _stage_files(written, recipe)
+    files |= _stage_files({schema.CROISSANT_FILE: croissant_file(files, recipe)}, recipe)
     manifest = format_manifest(images, result.rejected, result.excluded, files, canvas, recipe)
     storage.write(recipe.staged(schema.MANIFEST_FILE), manifest)
     staged_names = {image.file: image.staged for image in images}
@@ -127,3 +134,10 @@ def _stage(
         published.insert(0, schema.VERSIONS_FILE)
     moves = [(staged_names.get(file, file), file) for file in published]
     return Publication(recipe.output_root, recipe.staging, tuple(moves), tuple(existing_files(recipe.output_root)))
+
+
+def _stage_files(contents: Mapping[str, bytes], recipe: Recipe) -> dict[str, dict]:
+    """Writes files into the staging folder; returns their entries in the manifest."""
+    for name, data in contents.items():
+        storage.write(recipe.staged(name), data)
+    return {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in contents.items()}

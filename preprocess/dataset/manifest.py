@@ -101,10 +101,11 @@ def existing_files(output_root: str) -> list[str]:
 
 
 def output_files(output_root: str) -> list[str]:
-    """Returns the images, records and tables that exist under final names, with or without a manifest."""
+    """Returns the images, records, tables and cards that exist under final names, with or without a manifest."""
     folders = tuple(f"{folder}/" for folder in schema.IMAGE_FOLDERS.values())
+    names = (schema.DATASET_FILE, schema.CARD_FILE, schema.CROISSANT_FILE, *schema.TFDS_FILES)
     stems = tuple(schema.RECORD_STEMS.values())
     return sorted(
         path for path in storage.list_files(output_root)
-        if path == schema.DATASET_FILE or path.startswith((*folders, *stems))
+        if path in names or path.startswith((*folders, *stems))
     )  # fmt: skip

@@ -114,9 +114,9 @@ def test_films_that_end_a_decoder_are_rejected(tmp_path):
     good = run(tmp_path, "good.csv", "good", os.environ, 1)
     assert good.returncode == 0, good.stderr
     written, expected = tree(tmp_path / "hostile"), tree(tmp_path / "good")
-    for name in ("manifest.json", "rejected.jsonl", ".film_versions.json"):
+    for name in ("manifest.json", "rejected.jsonl", "data_card.md", "croissant.json", ".film_versions.json"):
         del written[name], expected[name]
-    assert len(written) == len(GOOD) + len(HARMLESS) + len(TEST) + 3
+    assert len(written) == len(GOOD) + len(HARMLESS) + len(TEST) + 8
     assert written == expected
 
 

@@ -46,7 +46,7 @@ def test_a_film_that_was_replaced_by_one_of_the_same_size(job, published, tmp_pa
     after = tree(out)
     image = f"small_train/{FILM.density}_{FILM.mammogram_id}.png"
     changed = {name for name in before if after[name] != before[name]}
-    assert changed == {image, "cache/ddsm_train.tfrecords", "manifest.json", ".film_versions.json"}
+    assert changed == {image, "cache/ddsm_train.tfrecords", "croissant.json", "manifest.json", ".film_versions.json"}
     _, _, fresh = job(*CANVAS, out="fresh")
     assert tree(fresh) == after
     assert "already contains this data set" in job(*CANVAS)[1]

@@ -44,7 +44,7 @@ def test_a_bucket_gets_the_same_bytes_as_a_folder(bucket, local, tmp_path):
     assert_same_dataset(written, on_disk)
     verified = run("pipelines.verify", environment, f"gs://films/{out}")
     assert verified.stdout.endswith(
-        f"gs://films/{out}: 6 images in 10 files agree with the manifest, and each PNG with its record\n"
+        f"gs://films/{out}: 6 images in 17 files agree with the manifest, and each PNG with its record\n"
     )
     reported = run("pipelines.report", environment, f"gs://films/{out}")
     assert reported.returncode == 0, reported.stderr

@@ -64,15 +64,22 @@ def expected(films):
     return tree(films / "disk")
 
 
+CARDS = ("data_card.md", "croissant.json", "cache/dataset_info.json")
+"""The files that contain the source of the films."""
+
+
 def assert_same(out, expected):
-    """Compares all files; the manifest of the one from IDC has an attribution more."""
+    """Compares all files; the one from IDC has an attribution in its manifest, and a licence in its cards."""
     written = tree(out)
     assert set(written) == set(expected)
-    for name in set(expected) - {"manifest.json", ".film_versions.json"}:
+    for name in set(expected) - {"manifest.json", ".film_versions.json", *CARDS}:
         assert written[name] == expected[name], name
-    manifest = json.loads(written["manifest.json"])
+    manifest, other = (json.loads(files["manifest.json"]) for files in (written, expected))
+    for name in CARDS:
+        assert (b"No licence is known" in written[name], b"No licence is known" in expected[name]) == (False, True)
+        assert manifest["files"].pop(name)["sha256"] != other["files"].pop(name)["sha256"]
     assert manifest.pop("attribution") == catalogue.ATTRIBUTION
-    assert manifest == json.loads(expected["manifest.json"])
+    assert manifest == other
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -175,7 +175,7 @@ def test_a_failing_stage_ends_the_run(films, tmp_path, capsys):
     assert error.startswith("error: stage 'train and evaluate gpu_model': ")
     assert "stage 4 of 5" not in output.out
     assert json.loads((tmp_path / "out/manifest.json").read_text())["counts"]["train"] == dict.fromkeys("1234", 4)
-    image = next((tmp_path / "out/small_train").iterdir())
+    image = next((tmp_path / "out/small_train").glob("*.png"))
     image.write_bytes(image.read_bytes()[:-1])
     assert preprocess_and_train.main(words(films, tmp_path)) == 1
     output = capsys.readouterr()

@@ -377,7 +377,7 @@ def bad_validation(out, model):
 
 
 def bad_image(out, model):
-    next((out / "small_train").iterdir()).write_bytes(b"no PNG")
+    next((out / "small_train").glob("*.png")).write_bytes(b"no PNG")
 
 
 def bad_table(out, model):

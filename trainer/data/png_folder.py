@@ -56,6 +56,8 @@ def _image_files(folder: str, found: Iterable[str], categories: int, log: Log) -
     files: dict[str, str] = {}
     others = []
     for file in found:
+        if file == schema.METADATA_NAME:
+            continue  # the labels, for other tools
         name = file.removesuffix(_ENDING)
         named = _NAMED.fullmatch(name)
         if named is None:

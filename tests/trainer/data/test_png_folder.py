@@ -23,6 +23,17 @@ def test_images_are_in_record_order(tmp_path, ending):
     assert (images.pixels.dtype, images.labels.dtype) == (np.uint16, np.int64)
 
 
+def test_the_table_of_the_folder_is_ignored_without_a_warning(tmp_path, capsys):
+    names, pixels, _ = labelled_images(4)
+    folder = write_folder(tmp_path / "a", names, pixels)
+    (folder / "metadata.csv").write_text("file_name,density\n")
+    assert len(read_folder(str(folder), SIZE, 4, Log())) == 4
+    assert capsys.readouterr().err == ""
+    (folder / "Metadata.csv").write_text("")
+    assert len(read_folder(str(folder), SIZE, 4, Log())) == 4
+    assert "therefore ignored: Metadata.csv\n" in capsys.readouterr().err
+
+
 def test_other_files_are_ignored_with_a_warning(tmp_path, capsys):
     names, pixels, _ = labelled_images(4)
     folder = write_folder(tmp_path / "a", names, pixels)
