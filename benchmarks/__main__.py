@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import chain, cold, compressed, exports, memory, one_film, small_films, training, whole_job
+from benchmarks import chain, cold, compressed, exports, memory, one_film, prediction, small_films, training, whole_job
 from benchmarks.measure import Row
 from benchmarks.results import plot, table, text
 
@@ -22,6 +22,7 @@ GROUPS: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "small_films": ("The whole job on small films", small_films.run),
     "training": ("Training on the CPU", training.run),
     "exports": ("The exported formats on the CPU", exports.run),
+    "prediction": ("Predictions on films of real size, in the page cache", prediction.run),
     "chain": ("The chained command", chain.run),
 }
 FOLDER = Path(__file__).parent

@@ -16,6 +16,7 @@ import pytest
 
 from pipelines import tune
 from tests import ROOT
+from tests.support.browser import needs_browser, run_script
 from tests.support.labelled import labelled_images, write_folder
 from tests.trainer.test_resume import steps_of
 
@@ -265,3 +266,9 @@ def test_a_search_waits_for_the_trainings_of_a_killed_one(root):
     process.terminate()
     process.communicate()
     assert process.returncode == 143
+
+
+@needs_browser
+def test_the_page_in_a_browser(searched, tmp_path):
+    """Two widths, light and dark: no messages, no requests, no faults that axe-core finds."""
+    run_script("table.mjs", searched[0] / "tuning.html", tmp_path)
