@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 from pydicom.uid import RLELossless
 
+from benchmarks.idc_server import started
 from pipelines import predict, preprocess
+from preprocess.cases import catalogue
 from tests.support.browser import needs_browser, run_script
+from tests.support.cloud import objects, upload
+from tests.support.cloud import run as cloud_run
 from tests.support.films import Described, as_in_csv, random_film, write_csv, write_dicom, write_image
 from trainer import gpu_model, tpu_model
 
@@ -221,3 +225,37 @@ def test_the_page_in_a_browser(made, tmp_path):
             expected = [f"{float(row[key]):.{0 if key == 'density' else 2}f}" for row in rows]
             assert values == sorted(expected)
             assert reverse == sorted(expected, reverse=True)
+
+
+def test_films_model_and_output_in_a_bucket(made, bucket, tmp_path):
+    films, environment = bucket
+    upload(made / "test", films, "new/")
+    upload(made / "model/export", films, "model/export/")
+    words = ["--model_dir=gs://films/model", "--input", "gs://films/new", "--output=gs://films/predicted"]
+    ran = cloud_run("pipelines.predict", environment, *words, "--direct_num_workers=1")
+    assert ran.returncode == 0, ran.stderr
+    assert run(made, tmp_path / "out", made / "test") == 0
+    written = objects(films, "predicted/")
+    for name, content in written.items():
+        expected = (tmp_path / "out" / name).read_bytes()
+        for local, remote in ((made / "test", b"gs://films/new"), (made / "model", b"gs://films/model")):
+            expected = expected.replace(str(local).encode(), remote)
+        assert content == expected, name
+    assert len(written) == 4
+
+
+def test_films_of_the_imaging_data_commons(made, tmp_path):
+    """One real identity, with a film of its true size, from the server that takes the place of the bucket."""
+    entry = min(catalogue.entries(), key=lambda entry: entry.bytes)
+    shutil.copytree(made / "model", tmp_path / "model", ignore=shutil.ignore_patterns("ckpt*"))
+    info = json.loads((tmp_path / "model/export/model.json").read_text())
+    info |= {"canvas": {"height": 7111, "width": 5431}}
+    (tmp_path / "model/export/model.json").write_text(json.dumps(info))
+    with started() as url:
+        words = [f"--model_dir={tmp_path}/model", "--input", f"gs://idc-open-data/{entry.idc_folder}"]
+        ran = cloud_run("pipelines.predict", {"STORAGE_EMULATOR_HOST": url}, *words, f"--output={tmp_path}/out")
+    assert ran.returncode == 0, ran.stderr
+    [row] = table(tmp_path / "out/predictions.csv")
+    assert (row["mammogram"], row["patient"], row["view"]) == (entry.mammogram_id, entry.patient, entry.view)
+    assert row["density"]
+    assert row["file"].startswith(f"gs://idc-open-data/{entry.idc_folder}/")

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -87,5 +88,7 @@ def _local_copy(folder: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="export-") as copy:
         with input_errors(folder, "cannot be read"):
             for name in storage.list_files(folder):
-                storage.download(storage.join(folder, name), f"{copy}/{name}")
+                target = Path(copy, name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                storage.download(storage.join(folder, name), str(target))
         yield copy
