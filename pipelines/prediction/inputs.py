@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipelines.prediction.film import Film, FilmName, name_of, read_name
-from pipelines.preparation.inputs import IDC, IDC_ROOT
+from pipelines.preparation.inputs import IDC_ROOT, is_idc
 from preprocess.cases import catalogue
 from preprocess.cases.identity import split_path
 from preprocess.cases.locate import reason_to_ignore
@@ -67,7 +67,7 @@ def _shown(path: str, relative: bool) -> str:
 
 def _find(pattern: str) -> Iterator[tuple[str, int, FilmName, bool]]:
     """Yields path, size, name, and whether the file was found by listing a folder."""
-    if pattern.lower() == IDC and not os.path.exists(pattern):
+    if is_idc(pattern):
         for entry in catalogue.entries():
             yield f"{IDC_ROOT}/{entry.idc_folder}/", entry.bytes, name_of(entry), False
         return

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.beam import runners
+from pipelines.preparation.inputs import IDC_ROOT, is_idc
 from pipelines.preparation.options import EPILOG, beam_option_names, check_beam_options, parse_canvas, parse_pixels
 from preprocess.files import storage
 from preprocess.images.pixels import MAX_PIXELS
@@ -32,9 +33,10 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, PipelineOptio
     if storage.is_local(options.output) and os.path.isfile(options.output):
         raise InputError(f"--output {options.output}: is a file; name a folder")
     given = {word.split("=")[0] for word in rest}
-    inputs = next((path for path in options.input if not storage.is_gcs(path)), options.input[0])
+    inputs = [IDC_ROOT if is_idc(path) else path for path in options.input]
+    read = next((path for path in inputs if not storage.is_gcs(path)), inputs[0])
     beam_options = runners.apply_defaults(
-        PipelineOptions(rest), given, {"--input": inputs, "--output": options.output, "--model_dir": options.model_dir},
+        PipelineOptions(rest), given, {"--input": read, "--output": options.output, "--model_dir": options.model_dir},
         REQUIREMENTS,
     )  # fmt: skip
     return options, beam_options

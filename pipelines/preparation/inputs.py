@@ -16,6 +16,11 @@ IDC = "idc"
 IDC_ROOT = "gs://idc-open-data"
 
 
+def is_idc(path: str) -> bool:
+    """Whether a value of `--input` means the Imaging Data Commons: `idc` in any spelling; `IDC` may name a folder."""
+    return path.lower() == IDC and not (path != IDC and os.path.exists(path))
+
+
 def read_case_descriptions(train: Sequence[str], test: Sequence[str]) -> list[Mammogram]:
     """Reads the case descriptions of both splits and groups their rows by mammogram.
 

@@ -1,7 +1,6 @@
 """The command line of the preprocessing job: its own options and those of Beam."""
 
 import argparse
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,7 +8,7 @@ from dataclasses import asdict
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.beam import runners
-from pipelines.preparation.inputs import IDC, IDC_ROOT
+from pipelines.preparation.inputs import IDC_ROOT, is_idc
 from preprocess.cases import catalogue
 from preprocess.cases.plan import DROP, PATIENT_OVERLAP, Plan
 from preprocess.contract import schema
@@ -44,8 +43,7 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, PipelineOptio
     check_beam_options(rest)
     if bool(options.train_csv) != bool(options.test_csv):
         raise InputError("--train_csv and --test_csv belong together: give both, or neither for the packaged catalogue")
-    is_idc = options.input.lower() == IDC and not (options.input != IDC and os.path.exists(options.input))
-    options.input = IDC_ROOT if is_idc else storage.absolute(options.input)
+    options.input = IDC_ROOT if is_idc(options.input) else storage.absolute(options.input)
     options.output = storage.absolute(options.output)
     given = {word.split("=")[0] for word in rest}
     paths = {"--input": options.input, "--output": options.output}
