@@ -13,7 +13,7 @@ from trainer.data.image_set import ImageSet, check_disjoint
 from trainer.data.png_folder import read_folder
 from trainer.data.record_files import read_record_files
 from trainer.model_dir.folder import IDENTITY_FILE, METRICS_FILE, PREDICTIONS_FILE
-from trainer.runtime.startup import import_tensorflow
+from trainer.runtime.startup import import_tensorflow, set_arithmetic
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,6 +36,7 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     if training:
         check_disjoint(training, images)
     import_tensorflow()  # takes seconds, so errors in the options and images are reported before it
+    set_arithmetic(tensor_float_32=False, deterministic=False)
     from trainer.results import metrics
     from trainer.results.baselines import predict_baselines
     from trainer.results.exported_model import load_export
