@@ -14,7 +14,7 @@ from trainer.data.preparation import describe_difference
 from trainer.data.record_files import read_record_files
 from trainer.model_dir.folder import METRICS_FILE, PREDICTIONS_FILE
 from trainer.results.model_info import read_model_info
-from trainer.runtime.startup import import_tensorflow
+from trainer.runtime.startup import import_tensorflow, set_arithmetic
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,6 +39,7 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     if difference := describe_difference(info.preparation, images.preparation):
         log.warning(f"the images were made in another way than those on which the model was trained: {difference}")
     import_tensorflow()  # takes seconds, so errors in the options and images are reported before it
+    set_arithmetic(tensor_float_32=False, deterministic=False)
     from trainer.results import metrics
     from trainer.results.baselines import predict_baselines
     from trainer.results.exported_model import load_export

@@ -12,8 +12,8 @@ from trainer.data.image_set import ImageSet
 from trainer.data.png_folder import read_folder
 from trainer.runtime.cluster import read_cluster
 from trainer.runtime.signals import exit_at_once
-from trainer.runtime.startup import import_tensorflow
-from trainer.settings import Settings
+from trainer.runtime.startup import import_tensorflow, set_arithmetic
+from trainer.settings import TF32, Settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,11 +51,14 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     with on_sigterm(exit_at_once):
         training = read(options.training_data_dir)
         evaluation = read(options.eval_data_dir) if options.eval_data_dir else None
-        import_tensorflow()  # takes seconds, so errors in the options and images are reported before it
+        notes = import_tensorflow()  # takes seconds, so errors in the options and images are reported before it
+        set_arithmetic(settings.precision == TF32, options.deterministic)
         from trainer import session
-        from trainer.runtime import devices
+        from trainer.runtime.accelerators import find_devices
+        from trainer.runtime.devices import find_gpus
 
-        session.run(settings, training, evaluation, devices.find_gpus(cluster), log)
+        found = find_devices(lambda: find_gpus(cluster), notes, options.require_accelerator, log)
+        session.run(settings, training, evaluation, found, log)
 
 
 def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Settings]:

@@ -138,8 +138,16 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     training.add_argument(
         "--precision", choices=choices.PRECISIONS, default=Settings.precision,
-        help="of the arithmetic; auto: bfloat16 if the hardware supports it, else float32; weights are float32",
+        help="of the arithmetic; auto: bfloat16 if the hardware supports it, else float32; tf32: float32, but NVIDIA "
+        "GPUs round the factors of products to 10 bits; weights are float32",
     )  # fmt: skip
+    training.add_argument(
+        "--deterministic", action="store_true",
+        help="on a GPU, use only algorithms that compute the same bits in each run, which is slower; a CPU always does",
+    )  # fmt: skip
+    training.add_argument(
+        "--require_accelerator", action="store_true", help="end with an error if there is no GPU and no TPU"
+    )
     training.add_argument("--checkpoint_steps", type=positive, default=Settings.checkpoint_steps,
                           help="steps between two checkpoints; a stopped run is resumed from the last one")  # fmt: skip
     _add_validation_options(parser)

@@ -117,7 +117,7 @@ class _Session:
         with self._devices.strategy.scope():
             self._model = NETWORKS[settings.network].build(settings, statistics, precision)
             self._optimizer = make_optimizer(self._model, settings)
-            self._checkpoints = Checkpoints(self._model_dir, self._model, self._optimizer)
+            self._checkpoints = Checkpoints(self._model_dir, self._model, self._optimizer, self._devices.io_device)
             step = self._checkpoints.restore(self._log)
             set_learning_rate(self._optimizer, settings)
         self._check_same_step(step)

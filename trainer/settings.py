@@ -11,7 +11,7 @@ OPTIMIZERS = ADAMW, MOMENTUM = ("adamw", "momentum")
 SCHEDULES = COSINE, CONSTANT = ("cosine", "constant")
 AUGMENTATIONS = FILMS, NONE = ("films", "none")
 CLASS_WEIGHTS = NONE, BALANCED = ("none", "balanced")
-PRECISIONS = AUTO, FLOAT32, BFLOAT16 = ("auto", "float32", "bfloat16")
+PRECISIONS = AUTO, FLOAT32, TF32, BFLOAT16 = ("auto", "float32", "tf32", "bfloat16")
 KEPT = BEST, LAST = ("best", "last")
 EXPORT_FORMATS = SAVED_MODEL, KERAS, LITERT = ("saved_model", "keras", "litert")
 
@@ -43,7 +43,8 @@ class Settings:
         seed: of the initial weights, the order of the images, dropout and augmentation.
         seeds: number of networks in the model, which have the seeds `seed`, `seed` + 1, … of their initial weights;
             their logits are averaged.
-        precision: "auto", "float32" or "bfloat16", see `Devices.resolve_precision`.
+        precision: "auto", "float32", "tf32" or "bfloat16", see `Devices.resolve_precision`. "tf32" is float32 whose
+            products NVIDIA GPUs compute with factors of 10 bits; on other devices it is float32.
         checkpoint_steps: steps between two checkpoints.
         class_weights: "none", or "balanced": each category has the same weight in the loss.
         validation_share: the share of the training patients that are held out for validation; 0 for none.

@@ -13,8 +13,8 @@ from trainer.data.image_set import ImageSet
 from trainer.data.record_files import read_record_files
 from trainer.runtime.cluster import VARIABLE, Cluster, read_cluster
 from trainer.runtime.signals import exit_at_once
-from trainer.runtime.startup import import_tensorflow
-from trainer.settings import Settings
+from trainer.runtime.startup import import_tensorflow, set_arithmetic
+from trainer.settings import TF32, Settings
 
 if TYPE_CHECKING:
     from trainer.runtime.devices import Devices
@@ -54,19 +54,22 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     with on_sigterm(exit_at_once):
         training = read(options.training_data)
         evaluation = read(options.eval_data) if options.eval_data else None
-        import_tensorflow()  # takes seconds, so errors in the options and images are reported before it
+        notes = import_tensorflow()  # takes seconds, so errors in the options and images are reported before it
+        set_arithmetic(settings.precision == TF32, options.deterministic)
         from trainer import session
+        from trainer.runtime.accelerators import find_devices
 
-        session.run(settings, training, evaluation, _find_devices(options, cluster, log), log)
+        found = find_devices(lambda: _find_devices(options, cluster, log), notes, options.require_accelerator, log)
+        session.run(settings, training, evaluation, found, log)
 
 
 def _find_devices(options: argparse.Namespace, cluster: Cluster, log: Log) -> "Devices":
-    from trainer.runtime import devices
+    from trainer.runtime import devices, tpus
 
     if options.rehearse_tpu:
         _check_alone(cluster, "--rehearse_tpu")
         return devices.rehearse_tpu(options.num_shards)
-    if found := devices.find_tpu(options.tpu, options.tpu_zone, options.gcp_project):
+    if found := tpus.find_tpu(options.tpu, options.tpu_zone, options.gcp_project):
         _check_alone(cluster, "a TPU")
         replicas = found.strategy.num_replicas_in_sync
         if replicas != options.num_shards:

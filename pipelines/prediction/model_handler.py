@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
-from trainer.runtime.startup import import_tensorflow
+from trainer.runtime.startup import import_tensorflow, set_arithmetic
 
 if TYPE_CHECKING:
     from trainer.results.exported_model import ExportedModel
@@ -29,6 +29,7 @@ class DensityModel(ModelHandler[np.ndarray, PredictionResult, "ExportedModel"]):
     def load_model(self) -> "ExportedModel":
         """Loads the SavedModel; RunInference calls it once in a process."""
         import_tensorflow()
+        set_arithmetic(tensor_float_32=False, deterministic=False)
         from trainer.results.exported_model import load_export
 
         return load_export(self._model_dir)

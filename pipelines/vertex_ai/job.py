@@ -75,7 +75,7 @@ def build_job(
         executor_image_uri=options.image or default.image,
         package_uris=[package],
         python_module=f"trainer.{options.trainer}_model",
-        args=list(arguments),
+        args=[*arguments, "--require_accelerator"],  # a machine that is paid for its accelerator uses it
         env=[EnvVar(name="PYTHONUNBUFFERED", value="1")],
     )
     pool = WorkerPoolSpec(

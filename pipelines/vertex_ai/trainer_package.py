@@ -16,9 +16,13 @@ from preprocess.runtime.errors import RunFailed
 PROJECT = "cbis-ddsm-density"
 NAME = "cbis-ddsm-trainer"
 GPU, TPU = "gpu", "tpu"
-TENSORFLOW = {GPU: "tensorflow[and-cuda]>=2.21,<2.22", TPU: "tensorflow-tpu>=2.20,<2.22"}
-"""Accelerator -> requirement. For a GPU with the CUDA libraries, because those of the container image may have another
-version; for a TPU the build that supports it.
+TENSORFLOW = {
+    GPU: ["tensorflow[and-cuda]>=2.21,<2.22"],
+    TPU: ["google-api-python-client>=2,<3", "libtpu==0.0.20", "oauth2client>=4,<5", "tensorflow-tpu==2.20.0"],
+}
+"""Accelerator -> requirements. For a GPU with the CUDA libraries, because those of the container image may have another
+version. For a TPU the build that supports it, with the libtpu that was the newest at its release, because TensorFlow
+does not start with the newest of today; and the two clients with which TensorFlow looks up the address of `--tpu NAME`.
 """
 
 _NOT_FOR_TRAINING = {
@@ -59,7 +63,7 @@ def build(folder: Path, accelerator: str) -> tuple[Path, str]:
 
 def requirements(accelerator: str) -> list[str]:
     """Returns the requirements of the trainers: those of this project that they use, and TensorFlow."""
-    return [*sorted(_project_requirements()), TENSORFLOW[accelerator]]
+    return [*sorted(_project_requirements()), *TENSORFLOW[accelerator]]
 
 
 def _project_requirements() -> Iterator[str]:

@@ -26,6 +26,7 @@ from tests.support.vertex_service import JOBS, NAME, vertex_service
 
 WHERE = ["--project=p-abc", "--region=us-central1"]
 FOLDERS = ["--data_bucket=films", "--training_data_dir=set/train", "--eval_data_dir=set/test"]
+REQUIRED = "--require_accelerator"
 RECORDS = ["--training_data", "gs://films/cache/train.tfrecords", "--eval_data", "gs://films/cache/test.tfrecords"]
 
 CASES = [Described(f"Calc-Training_P_0000{n}_LEFT_CC", str(n)) for n in (1, 2, 3, 4)]
@@ -75,7 +76,7 @@ GPU_JOB = {
             "pythonPackageSpec": {
                 "executorImageUri": "us-docker.pkg.dev/vertex-ai/training/tf-gpu.2-17.py310:latest",
                 "pythonModule": "trainer.gpu_model",
-                "args": ["--model_dir=gs://films/models/gpu", *FOLDERS, *FLAGS, "--training_steps=3"],
+                "args": ["--model_dir=gs://films/models/gpu", *FOLDERS, *FLAGS, "--training_steps=3", REQUIRED],
                 "env": [{"name": "PYTHONUNBUFFERED", "value": "1"}],
             },
         }],
@@ -203,7 +204,9 @@ def test_the_requirements_of_the_package():
         "scipy", "tensorboard", "tensorflow",
     }  # fmt: skip
     assert "tensorflow[and-cuda]>=2.21,<2.22" in requirements
-    assert trainer_package.requirements("tpu")[-1] == "tensorflow-tpu>=2.20,<2.22"
+    assert set(trainer_package.requirements("tpu")) - set(requirements) == {
+        "google-api-python-client>=2,<3", "libtpu==0.0.20", "oauth2client>=4,<5", "tensorflow-tpu==2.20.0",
+    }  # fmt: skip
 
 
 def test_the_same_sources_have_the_same_path_in_a_bucket(tmp_path):
@@ -228,10 +231,16 @@ def test_the_uploaded_package_trains_in_a_new_environment(signed_in, cloud, tmp_
         package = tmp_path / f"{trainer}-{Path(uri).name}"
         films.blob(uri.removeprefix("gs://films/")).download_to_filename(package)
         install(python, package)
-        started = subprocess.run(
-            [python, "-I", "-m", job["pythonModule"], *job["args"]], cwd="/", capture_output=True, text=True,
-            env=os.environ | environment | {"AIP_TENSORBOARD_LOG_DIR": f"gs://films/{trainer}-logs"}, check=False,
+        assert job["args"][-1] == REQUIRED
+        refused, started = (
+            subprocess.run(
+                [python, "-I", "-m", job["pythonModule"], *arguments], cwd="/", capture_output=True, text=True,
+                env=os.environ | environment | {"AIP_TENSORBOARD_LOG_DIR": f"gs://films/{trainer}-logs"}, check=False,
+            )
+            for arguments in (job["args"], job["args"][:-1])
         )  # fmt: skip
+        assert refused.returncode == 2
+        assert refused.stderr.splitlines()[-1].startswith("error: TensorFlow finds no accelerator (there is no /dev/")
         assert started.returncode == 0, started.stderr
         names = {blob.name for blob in films.list_blobs(prefix=f"models/{trainer}/")}
         assert {f"models/{trainer}/{name}" for name in ("metrics.json", "model.keras", "ckpt-3.index")} < names
@@ -249,7 +258,8 @@ def test_the_chained_command_trains_on_vertex_ai(signed_in, tmp_path):
 
     def train(job):
         program = job["jobSpec"]["workerPoolSpecs"][0]["pythonPackageSpec"]
-        command = [sys.executable, "-m", program["pythonModule"], *program["args"]]
+        arguments = [word for word in program["args"] if word != REQUIRED]  # there is none in the tests
+        command = [sys.executable, "-m", program["pythonModule"], *arguments]
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
 
     with vertex_service(["JOB_STATE_RUNNING", "JOB_STATE_SUCCEEDED"], work=train) as service:

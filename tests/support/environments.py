@@ -1,4 +1,4 @@
-"""Makes virtual environments with given requirements, in the versions of requirements/dev.txt."""
+"""Makes virtual environments with given requirements, by default in the versions of requirements/dev.txt."""
 
 import shutil
 import subprocess
@@ -10,11 +10,16 @@ from tests import ROOT
 UV = Path(sys.executable).with_name("uv")
 
 
-def make_environment(folder, requirements, interpreter=sys.executable):
-    """Makes an environment with pip and these requirements only; returns the path of its interpreter."""
+def make_environment(folder, requirements, interpreter=sys.executable, tested_versions=True):
+    """Makes an environment with pip and these requirements only; returns the path of its interpreter.
+
+    Args:
+        tested_versions: whether to install the versions of requirements/dev.txt, or those that a resolver chooses today.
+    """
     python = Path(folder) / "bin/python"
+    constraints = ["-c", ROOT / "requirements/dev.txt"] if tested_versions else []
     _run(UV, "venv", "-q", "--seed", "--python", interpreter, folder)
-    _run(UV, "pip", "install", "-q", "--python", python, "-c", ROOT / "requirements/dev.txt", *requirements)
+    _run(UV, "pip", "install", "-q", "--python", python, *constraints, *requirements)
     return python
 
 

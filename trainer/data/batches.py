@@ -45,7 +45,10 @@ def training_batches(
     """
     replicas = context.num_replicas_in_sync if context else 1
     rows = training_rows(len(images), seed, first_step * batch_size)
-    return _batches(images, _of_this_worker(rows.batch(batch_size // replicas, drop_remainder=True), context))
+    batches = _of_this_worker(rows.batch(batch_size // replicas, drop_remainder=True), context)
+    # Otherwise several workers ask each other before every step whether one of them has no batch left.
+    endless = batches.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+    return _batches(images, endless)
 
 
 def evaluation_batches(

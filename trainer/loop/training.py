@@ -19,7 +19,7 @@ from trainer.data.image_set import ImageSet, class_weights
 from trainer.network.augmentation import augment
 from trainer.network.losses import LOSSES
 from trainer.network.networks import NETWORKS
-from trainer.runtime.devices import Devices
+from trainer.runtime.devices import CPU, Devices
 from trainer.settings import BALANCED, NONE, Settings
 
 CALL_SECONDS = 2.0  # longest duration of a call, approximately; signals are handled between calls
@@ -142,8 +142,11 @@ def _make_loop(
     @tf.autograph.experimental.do_not_convert  # AutoGraph finds nothing to convert, and takes half of the tracing time
     def replica_step(pixels: tf.Tensor, labels: tf.Tensor, positions: tf.Tensor):
         loss, accuracy, gradients = loss_and_gradients(pixels, labels, positions)
-        # Wait for all gradients: updating a variable while one is still read makes TensorFlow copy the 193 MB kernel.
-        optimizer.apply(tf.tuple(gradients), variables)  # also sums the gradients of all replicas
+        if devices.kind == CPU:
+            # Wait for all gradients: updating a variable while one is read makes TensorFlow copy the 193 MB kernel.
+            # A GPU runs its operations one after the other, and could not begin to sum gradients before the last one.
+            gradients = tf.tuple(gradients)
+        optimizer.apply(gradients, variables)  # also sums the gradients of all replicas
         return loss, accuracy
 
     @tf.function

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from preprocess.runtime.errors import RunFailed
 from trainer.model_dir.folder import CHECKPOINT_INDEX, UNFINISHED
 from trainer.model_dir.writing import atomic_replace, remove
 
@@ -40,12 +41,20 @@ def write_checkpoint(folder: Path, step: int, write: Callable[[str], object]) ->
 
     Args:
         write: writes the files; its argument is the prefix of their paths.
+
+    Raises:
+        RunFailed: it wrote no index, as TensorFlow does if it saves on another host.
     """
     unfinished = folder / f"{UNFINISHED}ckpt-{step}"
     remove(unfinished)
     unfinished.mkdir()
     try:
         write(str(unfinished / f"ckpt-{step}"))
+        if not (unfinished / f"ckpt-{step}.index").exists():
+            raise RunFailed(
+                f"{folder}: TensorFlow wrote nothing for ckpt-{step}; training on a TPU of another host needs a "
+                f"--model_dir that this machine can write to: choose another one"
+            )
     except BaseException:
         remove(unfinished)  # frees its space, in case the disk is full
         raise

@@ -17,12 +17,16 @@ class Checkpoints:
 
     Args:
         model, optimizer: the objects to save, created in the scope of the strategy.
+        io_device: see `Devices.io_device`.
     """
 
-    def __init__(self, model_dir: ModelDir, model: keras.Model, optimizer: keras.Optimizer):
+    def __init__(
+        self, model_dir: ModelDir, model: keras.Model, optimizer: keras.Optimizer, io_device: str | None = None
+    ):
         self._model_dir, self._variables = model_dir, model.trainable_variables
         self._step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         self._checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, step=self._step)
+        self._options = tf.train.CheckpointOptions(experimental_io_device=io_device)
         self._last: int | None = None
         """The step of the last checkpoint that was restored or saved."""
         self._incomplete: list[int] = []
@@ -84,7 +88,9 @@ class Checkpoints:
             )
         self._step.assign(step)
         with write_errors(self._model_dir.local / f"ckpt-{step}"):
-            files.write_checkpoint(self._model_dir.local, step, self._checkpoint.write)
+            files.write_checkpoint(
+                self._model_dir.local, step, lambda prefix: self._checkpoint.write(prefix, self._options)
+            )
             files.keep_only(self._model_dir.local, {step} if self._last is None else {self._last, step})
         self._last = step
 
@@ -103,7 +109,7 @@ class Checkpoints:
         if not prefix.with_name(f"{prefix.name}.index").exists():
             return "its index is missing"
         try:
-            found = self._checkpoint.read(str(prefix)).assert_existing_objects_matched()
+            found = self._checkpoint.read(str(prefix), self._options).assert_existing_objects_matched()
         except (tf.errors.OpError, IndexError) as error:
             for path in files.files_of(self._model_dir.local, step):
                 read_file(path)

@@ -2,6 +2,8 @@
 
 Random operations of Keras draw the same numbers on every replica and other numbers under XLA, and they have state that
 no checkpoint contains.
+
+The integers are unsigned, because TensorFlow compares int32 numbers of a GPU in the memory of the host.
 """
 
 import tensorflow as tf
@@ -13,7 +15,7 @@ _STREAM = 1 << 40  # above all seeds, which are below 2^29 here
 
 
 def draw_integers(seed: int, stream: int, positions: tf.Tensor, batch_size: int, count: int) -> tf.Tensor:
-    """Draws integers for the rows of a batch, uniformly from all int32.
+    """Draws integers for the rows of a batch, uniformly from all uint32.
 
     Args:
         seed: of the training.
@@ -23,14 +25,15 @@ def draw_integers(seed: int, stream: int, positions: tf.Tensor, batch_size: int,
         count: numbers of a row.
 
     Returns:
-        (b, count) int32.
+        (b, count) uint32.
     """
     step, rows = positions[0] // batch_size, positions % batch_size
     drawn = tf.random.stateless_uniform(
         (batch_size, count), seed=tf.stack([tf.constant(2 * seed + 1 + stream * _STREAM, tf.int64), step]),
         dtype=tf.int32, alg="philox", minval=None, maxval=None,
     )  # fmt: skip
-    return tf.gather(drawn, rows)
+    bits = tf.bitcast(tf.gather(drawn, rows), tf.uint32)  # GPUs gather int32, but not uint32
+    return tf.bitwise.bitwise_xor(bits, tf.constant(1 << 31, tf.uint32))  # in the order of the int32 numbers
 
 
 def draw_rows(seed: int, stream: int, positions: tf.Tensor, batch_size: int, count: int) -> tf.Tensor:
@@ -45,4 +48,4 @@ def draw_rows(seed: int, stream: int, positions: tf.Tensor, batch_size: int, cou
         (b, count) float32, multiples of 2^-24.
     """
     drawn = draw_integers(seed, stream, positions, batch_size, count)
-    return tf.cast(tf.bitwise.right_shift(drawn, 8), tf.float32) * 2.0**-24 + 0.5
+    return tf.cast(tf.bitwise.right_shift(drawn, tf.constant(8, tf.uint32)), tf.float32) * 2.0**-24

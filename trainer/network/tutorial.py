@@ -106,5 +106,5 @@ def keep_mask(seed: int, positions: tf.Tensor, batch_size: int, dropout: float) 
         (b, UNITS) float32: 0 for a dropped unit, otherwise 1 / (1 - dropout).
     """
     drawn = draw_integers(seed, DROPOUT, positions, batch_size, UNITS)
-    keep = drawn >= int(dropout * 2**32) - 2**31
+    keep = drawn >= tf.constant(int(dropout * 2**32), tf.uint32)
     return tf.cast(keep, tf.float32) / (1.0 - dropout)

@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,10 @@ from preprocess.runtime.errors import InputError
 from trainer.runtime.cluster import Cluster
 from trainer.settings import AUTO, BFLOAT16, FLOAT32
 
+CPU, GPU, TPU = "CPU", "GPU", "TPU"
+
 _AMPERE = (8, 0)  # the lowest compute capability of NVIDIA GPUs with bfloat16
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}  # of /proc/cpuinfo
-_TPU_SECONDS = 10  # limit for connecting to a TPU
-_TPU_FILES = ("/dev/accel0", "/dev/vfio/0")  # device files of a TPU VM
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,7 @@ class Devices:
 
     Attributes:
         strategy: runs the step on every replica.
+        kind: `CPU`, `GPU` or `TPU`.
         description: for messages, e.g. "one CPU (2 cores)".
         has_bfloat16: whether the hardware computes in bfloat16.
         compiled: whether the loss and its gradient are compiled by XLA explicitly. Not needed on a TPU, which compiles
@@ -32,14 +32,18 @@ class Devices:
         max_over_workers: returns the largest of the numbers that the workers pass. A collective operation: all workers
             must call it at the same point of the run.
         is_chief: whether this process writes the model; true for exactly one of several workers.
+        io_device: the device that reads and writes checkpoints; None for the device of each variable, which is wrong
+            if that is on another machine with other disks.
     """
 
     strategy: tf.distribute.Strategy
+    kind: str
     description: str
     has_bfloat16: bool
     compiled: bool = False
     max_over_workers: Callable[[float], float] = float
     is_chief: bool = True
+    io_device: str | None = None
 
     def resolve_precision(self, wanted: str) -> str:
         """Returns the precision that "auto" selects on these devices; returns any other value unchanged."""
@@ -56,7 +60,7 @@ def find_gpus(cluster: Cluster) -> Devices:
     if not gpus:
         return find_cpu()
     strategy = tf.distribute.MirroredStrategy([f"GPU:{number}" for number in range(len(gpus))])
-    return Devices(strategy, f"{len(gpus)} GPU{'s' if len(gpus) > 1 else ''}", _gpus_have_bfloat16(gpus))
+    return Devices(strategy, GPU, f"{len(gpus)} GPU{'s' if len(gpus) > 1 else ''}", _gpus_have_bfloat16(gpus))
 
 
 def _connect_workers(cluster: Cluster) -> Devices:
@@ -77,11 +81,12 @@ def _connect_workers(cluster: Cluster) -> Devices:
             f"ports, and a task of its own"
         ) from error
     gpus = tf.config.list_physical_devices("GPU")
-    kind = f"{strategy.num_replicas_in_sync} replicas of {cluster.size} workers"
+    description = f"{strategy.num_replicas_in_sync} replicas of {cluster.size} workers"
     has_bfloat16 = _gpus_have_bfloat16(gpus) if gpus else cpu_has_bfloat16()
     return Devices(
-        strategy, kind, has_bfloat16, max_over_workers=_make_max_over_workers(strategy), is_chief=cluster.is_chief
-    )
+        strategy, GPU if gpus else CPU, description, has_bfloat16, max_over_workers=_make_max_over_workers(strategy),
+        is_chief=cluster.is_chief,
+    )  # fmt: skip
 
 
 def find_cpu() -> Devices:
@@ -90,37 +95,7 @@ def find_cpu() -> Devices:
     Training with a OneDeviceStrategy was measured to be 13 % slower, with the same losses.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return Devices(tf.distribute.get_strategy(), f"one CPU ({cores} cores)", cpu_has_bfloat16())
-
-
-def find_tpu(name: str, zone: str, project: str) -> Devices | None:
-    """Returns the TPU with this name, or else the one in TPU_NAME, or else that of a TPU VM; None if there is none.
-
-    Args:
-        name: name or address of the TPU, "local" on a TPU VM; "" for the TPU of the environment.
-        zone, project: of the TPU; may be "".
-
-    Raises:
-        InputError: the TPU cannot be reached or used.
-    """
-    found = name or os.environ.get("TPU_NAME") or ("local" if any(map(os.path.exists, _TPU_FILES)) else "")
-    if not found:
-        return None
-    try:
-        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(
-            tpu=found, zone=zone or None, project=project or None
-        )
-        if found != "local":
-            _check_reachable(resolver.master())
-            tf.config.experimental_connect_to_cluster(resolver)
-        tf.tpu.experimental.initialize_tpu_system(resolver)
-        strategy = tf.distribute.TPUStrategy(resolver)
-    except (tf.errors.OpError, ValueError, RuntimeError, ImportError, OSError) as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise InputError(
-            f"TPU {found!r} cannot be used: {lines[0]}; check --tpu, --tpu_zone and --gcp_project"
-        ) from error
-    return Devices(strategy, f"TPU {found!r}, {strategy.num_replicas_in_sync} cores", has_bfloat16=True)
+    return Devices(tf.distribute.get_strategy(), CPU, f"one CPU ({cores} cores)", cpu_has_bfloat16())
 
 
 def rehearse_tpu(replicas: int) -> Devices:
@@ -143,7 +118,7 @@ def rehearse_tpu(replicas: int) -> Devices:
                 f"TensorFlow is already initialized, but not with {replicas} devices; start a new process"
             ) from error
     strategy = tf.distribute.MirroredStrategy([f"CPU:{number}" for number in range(replicas)])
-    return Devices(strategy, f"one CPU as {replicas} logical devices, XLA", cpu_has_bfloat16(), compiled=True)
+    return Devices(strategy, CPU, f"one CPU as {replicas} logical devices, XLA", cpu_has_bfloat16(), compiled=True)
 
 
 def cpu_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
@@ -153,16 +128,6 @@ def cpu_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     except OSError:
         return False
     return flags is not None and not _BFLOAT16_FLAGS.isdisjoint(flags[1].split())
-
-
-def _check_reachable(master: str) -> None:
-    """Connects to a TPU with a time limit, because TensorFlow waits forever for a TPU that does not answer.
-
-    Raises:
-        OSError, ValueError: the connection fails, or the address has no port.
-    """
-    host, _, port = master.removeprefix("grpc://").rpartition(":")
-    socket.create_connection((host, int(port)), timeout=_TPU_SECONDS).close()
 
 
 def _make_max_over_workers(strategy: tf.distribute.Strategy) -> Callable[[float], float]:
