@@ -1,13 +1,10 @@
-"""A run of either trainer after the images are read: restores a checkpoint, trains, evaluates and exports the model."""
+"""A run of either trainer after the images are read: restores a checkpoint, trains, and concludes with `conclusion`."""
 
-import platform
-
-import keras
-import numpy as np
 import tensorflow as tf
 
 from preprocess.runtime.errors import InputError, RunFailed
 from preprocess.runtime.log import Log
+from trainer.conclusion import Run, conclude
 from trainer.data.image_counts import print_image_counts
 from trainer.data.image_set import ImageSet, check_disjoint, compute_statistics
 from trainer.data.preparation import describe_difference
@@ -18,32 +15,22 @@ from trainer.model_dir import checkpoint_files
 from trainer.model_dir.checkpoints import Checkpoints
 from trainer.model_dir.folder import (  # fmt: skip
     BOARD_FOLDER,
-    CARD_FILE,
     HISTORY_COLUMNS,
     HISTORY_FILE,
     SPEED_COLUMNS,
     SPEED_FILE,
-    ModelDir,
     open_model_dir,
 )
-from trainer.model_dir.identity import check_identity, read_identity
+from trainer.model_dir.identity import check_identity
 from trainer.model_dir.step_table import StepTable
-from trainer.model_dir.writing import atomic_replace
 from trainer.network.networks import NETWORKS
 from trainer.network.optimizers import learning_rate_at, make_optimizer, set_learning_rate
-from trainer.network.precision import in_float32
 from trainer.results.augmentation_sheet import draw_augmentation
-from trainer.results.calibration import fit_temperature
 from trainer.results.evaluation import Predictor
-from trainer.results.export import export
-from trainer.results.metric_values import Metrics
-from trainer.results.model_card import Facts, make_card
-from trainer.results.model_info import ModelInfo
 from trainer.results.validation import Validation
-from trainer.results.verdict import judge
 from trainer.runtime.devices import Devices
 from trainer.runtime.signals import Signals
-from trainer.settings import BEST, BFLOAT16, NONE, Settings
+from trainer.settings import BEST, NONE, Settings
 
 
 def run(settings: Settings, training: ImageSet, evaluation: ImageSet | None, devices: Devices, log: Log) -> None:
@@ -76,7 +63,7 @@ def run(settings: Settings, training: ImageSet, evaluation: ImageSet | None, dev
         if not settings.training_steps and not checkpoint_files.steps_in(model_dir.local):
             raise _nothing_to_evaluate(settings)
         try:
-            _Session(settings, trained_on, validation, evaluation, devices, model_dir, signals, log).run()
+            _Session(Run(settings, trained_on, validation, evaluation, devices, model_dir, signals, log)).run()
         except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
             raise RunFailed(
                 "another worker or the accelerator is no longer available (see TensorFlow's message above); run the "
@@ -97,13 +84,11 @@ def _nothing_to_evaluate(settings: Settings) -> InputError:
 class _Session:
     """One run: the objects that its stages share, and the stages."""
 
-    def __init__(
-        self, settings: Settings, training: ImageSet, validation: ImageSet | None, evaluation: ImageSet | None,
-        devices: Devices, model_dir: ModelDir, signals: Signals, log: Log,
-    ):  # fmt: skip
-        self._settings, self._devices, self._model_dir = settings, devices, model_dir
-        self._training_set, self._validation_set, self._evaluation_set = training, validation, evaluation
-        self._signals, self._log = signals, log
+    def __init__(self, run: Run):
+        self._run = run
+        self._settings, self._devices, self._model_dir = run.settings, run.devices, run.model_dir
+        self._training_set, self._validation_set = run.training, run.validation
+        self._signals, self._log = run.signals, run.log
 
     def run(self) -> None:
         """Restores the last checkpoint, trains, evaluates and exports the model."""
@@ -130,21 +115,7 @@ class _Session:
         step = self._train(step)
         if self._validation and settings.keep == BEST:
             step = self._load_best(step)
-        if precision == BFLOAT16:
-            self._use_float32()
-        temperature = self._fit_temperature()
-        found = None
-        if settings.eval_steps and self._evaluation_set:
-            found = self._evaluate(self._evaluation_set, step, precision, temperature)
-            self._signals.raise_if_signalled()
-        if self._devices.is_chief and trains:
-            info = ModelInfo.of(self._training_set, settings.network, temperature)
-            export(
-                self._model, info, self._devices.strategy, self._model_dir, settings.export_format,
-                self._signals.raise_if_signalled,
-            )  # fmt: skip
-        if trains or found:
-            self._write_card(step, temperature, found)
+        conclude(self._model, self._predictor, step, precision, self._run)
         self._model_dir.upload_changes()
         self._log.info(f"the model and its results are in {settings.model_dir}")
 
@@ -232,44 +203,3 @@ class _Session:
             return step
         self._log.info(f"the weights of step {best:,} have the highest kappa of all validations and are kept")
         return best
-
-    def _use_float32(self) -> None:
-        """Replaces the model by one that computes in float32: the one that is evaluated and exported."""
-        with self._devices.strategy.scope():
-            self._model = in_float32(self._model)
-        self._predictor = Predictor(self._model, self._settings.batch_size, self._devices)
-
-    def _fit_temperature(self) -> float:
-        """Fits the temperature on the validation images; 1 without --calibrate."""
-        images = self._validation_set
-        if not self._settings.calibrate or images is None:
-            return 1.0
-        logits = self._predictor.predict(images, self._signals.raise_if_any_worker_signalled)
-        temperature = fit_temperature(images.labels, logits)
-        self._log.info(f"temperature {temperature:.3f}, fitted on the validation images")
-        return temperature
-
-    def _evaluate(self, images: ImageSet, step: int, precision: str, temperature: float) -> Metrics:
-        """Predicts all evaluation images and judges the model; returns the metrics."""
-        settings = self._settings
-        if settings.eval_steps * settings.batch_size < len(images):
-            self._log.info(
-                f"--eval_steps {settings.eval_steps} would cover {settings.eval_steps * settings.batch_size:,} of "
-                f"{len(images):,} images; all of them are evaluated"
-            )
-        logits = self._predictor.predict(images, self._signals.raise_if_any_worker_signalled, self._log)
-        return judge(
-            self._training_set, images, logits, temperature, step, precision, settings, self._model_dir, self._log
-        )
-
-    def _write_card(self, step: int, temperature: float, found: Metrics | None) -> None:
-        versions = {
-            "Python": platform.python_version(), "TensorFlow": tf.__version__, "Keras": keras.__version__,
-            "NumPy": np.__version__,
-        }  # fmt: skip
-        card = make_card(Facts(
-            read_identity(self._model_dir), step, self._model.count_params(), temperature, versions,
-            self._training_set, self._validation_set, self._evaluation_set, found,
-        ))  # fmt: skip
-        with atomic_replace(self._model_dir.local / CARD_FILE) as path:
-            path.write_text(card)
