@@ -51,7 +51,7 @@ test-real: .venv/real.stamp
 bench: .venv/dev.stamp
 	$(BIN)/python -m benchmarks demo/bench
 
-# Makes docs/tutorial.ipynb from docs/tutorial.md and runs it; 10 minutes.
+# Makes docs/tutorial.ipynb from docs/tutorial.md and runs it; 12 minutes on two busy cores.
 notebook: .venv/notebook.stamp
 	rm -rf demo/notebook
 	PATH="$(CURDIR)/$(BIN):$$PATH" .venv/notebook/bin/python docs/make_notebook.py --execute demo/notebook docs/tutorial.ipynb

@@ -30,8 +30,11 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-NOTE = re.compile(r"^(WARNING: All log messages before absl|[IW]\d{4} \d\d:\d\d).*\n", re.MULTILINE)
-"""TensorFlow's notes about its build and the processor, with times and process numbers; they are left out."""
+NOTE = re.compile(
+    r"^(WARNING: All log messages before absl|To enable the following instructions|[IWE]\d{4} \d\d:\d\d).*\n",
+    re.MULTILINE,
+)
+"""TensorFlow's notes about its build, the processor and missing GPUs, with times and process numbers; left out."""
 SHOWN_FOLDER = "/content"
 """What the outputs contain in place of the folder in which the notebook was executed: the folder of Colab."""
 
