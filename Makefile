@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo real test test-faults test-page test-flink test-real bench lint lock clean
+.PHONY: setup demo real test test-faults test-page test-flink test-real bench notebook lint lock clean
 
 setup: .venv/train.stamp
 
@@ -52,6 +52,11 @@ test-real: .venv/real.stamp
 bench: .venv/dev.stamp
 	$(BIN)/python -m benchmarks demo/bench
 
+# Makes docs/tutorial.ipynb from docs/tutorial.md and runs it; 12 minutes on two busy cores.
+notebook: .venv/notebook.stamp
+	rm -rf demo/notebook
+	PATH="$(CURDIR)/$(BIN):$$PATH" .venv/notebook/bin/python docs/make_notebook.py --execute demo/notebook docs/tutorial.ipynb
+
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -64,6 +69,8 @@ lock: .venv/dev.stamp
 	    -c requirements/dev.txt -o requirements/train.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --group tools \
 	    -c requirements/dev.txt -o requirements/tools.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --group notebook \
+	    -c requirements/dev.txt -o requirements/notebook.txt
 
 clean:
 	rm -rf .venv demo real build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -80,6 +87,11 @@ clean:
 
 .venv/real.stamp: .venv/dev.stamp
 	$(BIN)/python -m pip install -q -c requirements/dev.txt -e '.[real]'
+	touch $@
+
+.venv/notebook.stamp: requirements/notebook.txt | .venv/dev.stamp
+	$(BIN)/uv venv -q --clear .venv/notebook
+	$(BIN)/uv pip install -q --python .venv/notebook -r requirements/notebook.txt
 	touch $@
 
 .venv/bin/python:
