@@ -71,7 +71,7 @@ class FilmBatch:
 
 def write_plan(plan: Plan, folder: str) -> PlanFiles:
     """Writes the films and the omissions of a plan into a folder. Files of these names are replaced."""
-    counts = {split: 0 for split in schema.SPLITS}
+    counts = dict.fromkeys(schema.SPLITS, 0)
     for split in schema.SPLITS:
         films = sorted((f for f in plan.films if f.split == split), key=lambda f: schema.record_order(f.mammogram_id))
         for number, piece in enumerate(in_pieces(films, PIECE_FILMS)):

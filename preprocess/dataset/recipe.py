@@ -23,7 +23,7 @@ class Parameters:
         resample: "area" or "nearest", see `preprocess.images.resize`.
         max_pixels: the largest number of pixels that a film may have.
         views, patient_overlap, train_per_category, test_count: see `Selection`.
-        tfrecord_shards: number of TFRecord files of each split.
+        tfrecord_shards: number of TFRecord files of each split; None for one file for each 10,000 images.
     """
 
     image_height: int
@@ -32,7 +32,7 @@ class Parameters:
     resample: str
     max_pixels: int
     views: tuple[str, ...]
-    tfrecord_shards: int
+    tfrecord_shards: int | None
     patient_overlap: str
     train_per_category: int | None
     test_count: int | None

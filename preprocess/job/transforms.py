@@ -23,10 +23,10 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import AsList, AsSingleton
 
 from preprocess.contract.schema import Size
-from preprocess.dataset import assemble, plan_files, record_parts
+from preprocess.dataset import assemble, piece_results, plan_files, publish, record_parts
 from preprocess.dataset.plan_files import FilmBatch
 from preprocess.dataset.recipe import MeasuredBatch, PreparedBatch, Recipe
-from preprocess.dataset.record_parts import RecordPart
+from preprocess.dataset.record_parts import RecordFile, RecordPart
 from preprocess.files import storage
 from preprocess.job import copies, films
 from preprocess.job.in_threads import InThreads
@@ -122,19 +122,28 @@ class WriteDataset(beam.PTransform):
 
     def expand(self, pcoll):
         start = pcoll.pipeline | "Start" >> beam.Create([None])
-        images = AsList(pcoll | "Images" >> beam.FlatMap(lambda batch: batch.images))
-        known = start | "KnownOmissions" >> beam.FlatMap(lambda _, recipe: recipe.plan.read_omissions(), self.recipe)
-        found = pcoll | "Omissions" >> beam.FlatMap(lambda batch: batch.omissions)
-        omissions = AsList((known, found) | "AllOmissions" >> beam.Flatten())
-        parts = (
+        results = AsList(
+            pcoll
+            | "PieceOf" >> beam.Map(_with_piece)
+            | "GroupByPiece" >> beam.GroupByKey()
+            | "WriteResults" >> beam.Map(piece_results.write_result, self.recipe)
+        )
+        records = AsList(
             start
-            | "SplitIntoParts" >> beam.FlatMap(_split_into_parts, images, omissions, self.recipe)
+            | "SplitIntoParts" >> beam.FlatMap(_split_into_parts, results, self.recipe)
             | "SpreadParts" >> beam.Reshuffle()
             | "WriteRecords" >> beam.Map(record_parts.write_part, self.recipe)
+            | "ShardOf" >> beam.Map(_with_shard)
+            | "GroupByShard" >> beam.GroupByKey()
+            | "JoinParts" >> beam.Map(_join_parts, self.recipe)
         )
-        return start | "Publish" >> beam.Map(
-            _publish, images, omissions, AsList(parts), AsSingleton(self.canvas), self.recipe
+        done = AsList(
+            start
+            | "Stage" >> beam.FlatMap(_stage, results, records, AsSingleton(self.canvas), self.recipe)
+            | "SpreadMoves" >> beam.Reshuffle()
+            | "MoveImages" >> beam.Map(_move_images, self.recipe)
         )
+        return start | "Publish" >> beam.Map(_publish, results, done, self.recipe)
 
 
 def _read_piece(path: str, recipe: Recipe) -> Iterator[FilmBatch]:
@@ -193,11 +202,34 @@ def _largest(sizes: Iterable[Size]) -> Size:
     return max(heights), max(widths)
 
 
-def _split_into_parts(_, images, omissions, recipe: Recipe) -> Iterator[RecordPart]:
+def _with_piece(batch: PreparedBatch) -> tuple[str, PreparedBatch]:
+    return batch.piece, batch
+
+
+def _with_shard(part: RecordFile) -> tuple[tuple[str, int], RecordFile]:
+    return (part.split, part.shard), part
+
+
+def _split_into_parts(_, results, recipe: Recipe) -> Iterator[RecordPart]:
     """Yields the parts of the records; none if the data set may not be published."""
-    if not assemble.check_rejection_rate(images, omissions, recipe).refusal:
-        yield from record_parts.split_into_parts(images, recipe)
+    if not assemble.check_rejection_rate(results, recipe).refusal:
+        yield from record_parts.split_into_parts(piece_results.in_order(results, recipe), recipe)
 
 
-def _publish(_, images, omissions, parts, canvas: Size, recipe: Recipe) -> assemble.JobResult:
-    return assemble.publish_dataset(images, omissions, parts, canvas, recipe)
+def _join_parts(shard_and_parts: tuple[tuple[str, int], Iterable[RecordFile]], recipe: Recipe) -> RecordFile:
+    _, parts = shard_and_parts
+    return record_parts.join_parts(parts, recipe)
+
+
+def _stage(_, results, records, canvas: Size, recipe: Recipe) -> list[str]:
+    return assemble.stage_dataset(results, records, canvas, recipe)
+
+
+def _move_images(step: str, recipe: Recipe) -> None:
+    with storage.output_errors(recipe.output_root):
+        publish.perform(step, recipe.output_root, recipe.staging)
+
+
+def _publish(_, results, done, recipe: Recipe) -> assemble.JobResult:
+    del done  # this step comes after the others
+    return assemble.finish_publication(results, recipe)
