@@ -1,18 +1,20 @@
 """What became of the films of each piece of the plan: files in the staging folder, which later stages read in order.
 
-    prepared/train-00000, …    the images in record order, a JSON array a line, then the omissions, a JSON object a line
+    prepared/train-00000.<digest>, …    the images in record order, a JSON array a line, then the omissions, a JSON
+                                        object a line; the digest is that of the content
 
 The pieces follow each other in record order. So the images of a data set are read one after the other, and no process
 needs to hold all of them.
 """
 
+import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from preprocess.contract import schema
 from preprocess.contract.schema import Omission
-from preprocess.dataset.plan_files import film_of, film_values, read_lines, write_lines
+from preprocess.dataset.plan_files import encode_lines, film_of, film_values, read_lines
 from preprocess.dataset.recipe import PreparedBatch, PreparedImage, Recipe
 from preprocess.files import storage
 
@@ -25,20 +27,18 @@ class PieceResult:
         piece: its name.
         images: number of prepared images.
         rejected: number of films that are left out.
+        file: the file with the images, below the staging folder. Its content never changes, so a publication that was
+            interrupted is not mixed with the images of a later run.
     """
 
     piece: str
     images: int
     rejected: int
+    file: str
 
     @property
     def split(self) -> str:
         return self.piece.partition("-")[0]
-
-    @property
-    def file(self) -> str:
-        """The file with the images, below the staging folder."""
-        return f"prepared/{self.piece}"
 
 
 def write_result(piece_and_batches: tuple[str, Iterable[PreparedBatch]], recipe: Recipe) -> PieceResult:
@@ -54,11 +54,11 @@ def write_result(piece_and_batches: tuple[str, Iterable[PreparedBatch]], recipe:
         images += batch.images
         omissions += batch.omissions
     images.sort(key=lambda image: schema.record_order(image.film.mammogram_id))
-    result = PieceResult(piece, len(images), len(omissions))
+    data = encode_lines([*map(_values, images), *(omission.as_json() for omission in sorted(omissions))])
+    file = f"prepared/{piece}.{hashlib.sha256(data).hexdigest()[:16]}"
     with storage.output_errors(recipe.output_root):
-        lines = [*map(_values, images), *(omission.as_json() for omission in sorted(omissions))]
-        write_lines(recipe.staged(result.file), lines)
-    return result
+        storage.write(recipe.staged(file), data)
+    return PieceResult(piece, len(images), len(omissions), file)
 
 
 def in_order(results: Iterable[PieceResult], recipe: Recipe) -> list[PieceResult]:

@@ -75,11 +75,11 @@ def write_plan(plan: Plan, folder: str) -> PlanFiles:
     for split in schema.SPLITS:
         films = sorted((f for f in plan.films if f.split == split), key=lambda f: schema.record_order(f.mammogram_id))
         for number, piece in enumerate(in_pieces(films, PIECE_FILMS)):
-            write_lines(storage.join(folder, f"{split}-{number:05d}"), map(film_values, piece))
+            storage.write(storage.join(folder, f"{split}-{number:05d}"), encode_lines(map(film_values, piece)))
             counts[split] = number + 1
     for number, omitted in enumerate(in_pieces(plan.omissions, PIECE_OMISSIONS)):
         lines = ((o.mammogram_id, o.split, o.source, o.kind, o.stage, o.reason) for o in omitted)
-        write_lines(storage.join(folder, f"omissions-{number:05d}"), lines)
+        storage.write(storage.join(folder, f"omissions-{number:05d}"), encode_lines(lines))
     rejected = sum(omission.kind == schema.REJECTED for omission in plan.omissions)
     return PlanFiles(folder, **counts, rejected=rejected, excluded=len(plan.omissions) - rejected)
 
@@ -117,9 +117,9 @@ def film_of(values: Sequence[Any]) -> Film:
     return Film(mammogram_id, split, density, patient, side, view, found, published)
 
 
-def write_lines(path: str, lines: Iterable[Any]) -> None:
-    """Writes values as lines of JSON."""
-    storage.write(path, "".join(f"{json.dumps(line)}\n" for line in lines).encode())
+def encode_lines(lines: Iterable[Any]) -> bytes:
+    """Returns values as lines of JSON; the inverse of `read_lines`."""
+    return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
 
 
 def read_lines(path: str) -> Iterator[Any]:

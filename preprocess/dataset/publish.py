@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from preprocess.contract import schema
 from preprocess.dataset.piece_results import read_moves
-from preprocess.dataset.plan_files import in_pieces, read_lines, write_lines
+from preprocess.dataset.plan_files import encode_lines, in_pieces, read_lines
 from preprocess.dataset.recipe import Recipe
 from preprocess.files import storage
 from preprocess.runtime.errors import InputError
@@ -111,7 +111,7 @@ def write_removals(files: Sequence[str], recipe: Recipe) -> Iterator[str]:
     """
     for number, names in enumerate(in_pieces(files, STEP_REMOVALS)):
         step = f"{REMOVALS_FOLDER}/{number:05d}"
-        write_lines(recipe.staged(step), names)
+        storage.write(recipe.staged(step), encode_lines(names))
         yield step
 
 
@@ -141,7 +141,7 @@ def recover(recipe: Recipe) -> bool:
         if storage.is_link(path := recipe.final(folder)):
             raise InputError(f"{path}: a symbolic link; the output must be a real folder; choose another --output")
     is_complete = False
-    for folder in sorted({path.partition("/")[0] for path in storage.list_files(recipe.staging_root)}):
+    for folder in storage.list_entries(recipe.staging_root):
         staging = storage.join(recipe.staging_root, folder)
         publication = load_publication(recipe.output_root, staging)
         if publication and staging == recipe.staging:

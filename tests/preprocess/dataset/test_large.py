@@ -69,7 +69,9 @@ def test_the_number_of_shards_follows_from_the_number_of_images(images, shards):
 
 @pytest.mark.parametrize(("given", "parts"), [(None, 3), (2, 8)])
 def test_parts_contain_each_image_once_in_order(given, parts):
-    results = [PieceResult(f"train-{number:05d}", 500 - number % 7, number % 7) for number in range(50)]
+    results = [
+        PieceResult(f"train-{number:05d}", 500 - number % 7, number % 7, f"prepared/{number}") for number in range(50)
+    ]
     numbers = [(result.file, n) for result in results for n in range(result.images)]
     found = [part for part in split_into_parts(results, recipe(tfrecord_shards=given)) if part.split == "train"]
     assert len(found) == parts
