@@ -56,10 +56,10 @@ def run_job(download: Sequence[str], out: Path, workers: int, canvas: tuple[int,
         tree = psutil.Process(process.pid)
         first, peak, worker = 0.0, 0, 0
         while process.poll() is None:
-            sizes = _sizes(tree)
-            peak = max(peak, sum(sizes.values()))
+            found = sizes(tree)
+            peak = max(peak, sum(found.values()))
             if not first:
-                worker = max(worker, *(size for who, size in sizes.items() if WORKER in who), 0)
+                worker = max(worker, *(size for who, size in found.items() if WORKER in who), 0)
                 if any((out / ".staging").glob("*/images/*/[!.]*")):
                     first = time.perf_counter() - begin
             time.sleep(_POLL_SECONDS if first else _FIRST_POLL_SECONDS)
@@ -70,7 +70,7 @@ def run_job(download: Sequence[str], out: Path, workers: int, canvas: tuple[int,
     return JobRun(seconds, first, _cpu_of_children() - before, peak, worker)
 
 
-def _sizes(tree: psutil.Process) -> dict[str, int]:
+def sizes(tree: psutil.Process) -> dict[str, int]:
     """Returns process -> bytes of its memory without pages of files, for each running process."""
     sizes = {}
     for process in (tree, *tree.children(recursive=True)):

@@ -4,7 +4,8 @@ import argparse
 import dataclasses
 import functools
 import logging
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Sequence
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -23,13 +24,14 @@ from preprocess.cases.plan import Plan, make_plan
 from preprocess.contract import schema
 from preprocess.contract.schema import Size
 from preprocess.dataset import assemble
+from preprocess.dataset.plan_files import write_plan
 from preprocess.dataset.reader import open_dataset
 from preprocess.dataset.recipe import Recipe
 from preprocess.dataset.tables import parse_omissions
 from preprocess.dataset.versions import stage_versions
 from preprocess.files import storage
 from preprocess.files.lock import locked
-from preprocess.job.transforms import LargestSize, MeasureFilms, PrepareImages, WriteDataset
+from preprocess.job.transforms import LargestSize, MeasureFilms, PrepareImages, ReadPlan, WriteDataset
 from preprocess.runtime.command import exit_process, run_command
 from preprocess.runtime.errors import RunFailed
 from preprocess.runtime.log import Log
@@ -49,35 +51,38 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     """
     options, beam_options = command_line.parse(argv)
     _set_log_level(runners.is_local(beam_options))
-    output_root = options.output
-    mammograms, index = _read_input(options)
-    plan = make_plan(mammograms, index, command_line.parameters_of(options).selection)
-    for line in name_links_out(index.listing):
-        log.info(line)
-    explain = functools.partial(explain_missing, mammograms, index)
+    plan = _plan(options, log)
     if options.dry_run:
         outcome = dry_run(plan, options.input, options.canvas, options.max_pixels, log)
+        explain = functools.partial(_explain_missing, options)
         log.info("\n".join([format_outcome(outcome), *refusal_lines(outcome, options.max_rejected, explain)]))
         return
     runners.choose_worker_count(beam_options, len(plan.films), sum(film.bytes for film in plan.films))
-    with locked(output_root, "--output") as lock, storage.output_errors(output_root):
+    with locked(options.output, "--output") as lock, storage.output_errors(options.output):
         recipe = command_line.recipe_of(options, plan, lock)
         earlier = look_for_dataset(plan, recipe, options.force)
         if earlier.is_current:
             log.info(
-                f"{output_root} already contains this data set, made with the same input and options; nothing to do\n"
+                f"{options.output} already contains this data set, made with the same input and options; nothing to "
+                f"do\n"
             )
         elif template := runners.template_of(beam_options):
+            folder = storage.join(runners.staging_of(beam_options) or recipe.staging, f"plans/{uuid.uuid4().hex}")
+            recipe = dataclasses.replace(recipe, lock_token="", plan=write_plan(plan, folder))
             with beam_errors(beam_options):
-                _pipeline(plan, dataclasses.replace(recipe, lock_token=""), options.canvas, beam_options).run()
+                _pipeline(recipe, options.canvas, beam_options).run()
             log.info(f"the job is described in {template} and has not run; start it on Dataflow")
             return
         else:
             plan, recipe = earlier.reused(plan, recipe)
             if earlier.message:
                 log.info(earlier.message)
-            _make(plan, recipe, options.canvas, beam_options, explain, log)
-        outcome = _read_outcome(recipe, plan)
+            stage_versions(plan.films, recipe)
+            recipe = dataclasses.replace(recipe, plan=write_plan(plan, recipe.staged("plan")))
+            films = len(plan.films)
+            del plan, earlier  # a few KB a film, which the job does not need
+            _make(recipe, films, options, beam_options, log)
+        outcome = _read_outcome(recipe)
     log.info(format_outcome(outcome))
     log.info("\n" + "\n".join(recipe.final(name) for name in schema.OUTPUTS))
 
@@ -93,21 +98,37 @@ def _read_input(options: argparse.Namespace) -> tuple[list[Mammogram], FilmIndex
     return mammograms, FileIndex(list_films(options.input, options.output))
 
 
-def build(pipeline: beam.Pipeline, plan: Plan, recipe: Recipe, canvas: Size | None) -> None:
-    """Builds the job: measure the films, find the canvas, prepare the images, write the data set."""
-    planned = pipeline | "PlannedFilms" >> beam.Create(plan.films, reshuffle=False)
-    known = pipeline | "KnownOmissions" >> beam.Create(plan.omissions, reshuffle=False)
+def _plan(options: argparse.Namespace, log: Log) -> Plan:
+    """Plans the run. Descriptions and listing, which are larger than the plan, are not kept."""
+    mammograms, index = _read_input(options)
+    plan = make_plan(mammograms, index, command_line.parameters_of(options).selection)
+    for line in name_links_out(index.listing):
+        log.info(line)
+    return plan
+
+
+def _explain_missing(options: argparse.Namespace) -> list[str]:
+    """Reads the input once more, and explains why films are missing."""
+    return explain_missing(*_read_input(options))
+
+
+def build(pipeline: beam.Pipeline, recipe: Recipe, canvas: Size | None) -> None:
+    """Builds the job: measure the films, find the canvas, prepare the images, write the data set.
+
+    The graph contains the names of the files in which the films are listed, not the films: services limit its size.
+    """
+    pieces = pipeline | "PlannedFilms" >> beam.Create(recipe.plan.film_paths, reshuffle=False)
     headers_at_once, films_at_once = runners.films_at_once(pipeline.options, recipe.input_root)
-    measured, unmeasured = planned | "MeasureFilms" >> MeasureFilms(
+    planned = pieces | "ReadPlan" >> ReadPlan(recipe)
+    measured = planned | "MeasureFilms" >> MeasureFilms(
         recipe.input_root, recipe.parameters.max_pixels, headers_at_once
     )
     if canvas is None:
         size = measured | "LargestSize" >> LargestSize()
     else:
         size = pipeline | "GivenCanvas" >> beam.Create([canvas])
-    images, unprepared = measured | "PrepareImages" >> PrepareImages(recipe, size, films_at_once)
-    omissions = (known, unmeasured, unprepared) | "AllOmissions" >> beam.Flatten()
-    images | "WriteDataset" >> WriteDataset(recipe, omissions, size)
+    images = measured | "PrepareImages" >> PrepareImages(recipe, size, films_at_once)
+    images | "WriteDataset" >> WriteDataset(recipe, size)
 
 
 def _set_log_level(local: bool) -> None:
@@ -117,31 +138,29 @@ def _set_log_level(local: bool) -> None:
         logging.getLogger("apache_beam.runners.portability.local_job_service").setLevel(logging.ERROR)
 
 
-def _pipeline(plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: PipelineOptions) -> beam.Pipeline:
+def _pipeline(recipe: Recipe, canvas: Size | None, beam_options: PipelineOptions) -> beam.Pipeline:
     pipeline = beam.Pipeline(options=beam_options)
-    build(pipeline, plan, recipe, canvas)
+    build(pipeline, recipe, canvas)
     return pipeline
 
 
 def _make(
-    plan: Plan, recipe: Recipe, canvas: Size | None, beam_options: PipelineOptions,
-    explain: Callable[[], Sequence[str]], log: Log,
+    recipe: Recipe, films: int, options: argparse.Namespace, beam_options: PipelineOptions, log: Log
 ) -> None:  # fmt: skip
     """Runs the job. When this returns, the data set is published.
 
     Args:
-        explain: returns lines that explain missing films.
+        films: number of planned films.
 
     Raises:
         RunFailed: the job failed, or too many mammograms were rejected.
     """
-    stage_versions(plan.films, recipe)
     if found := assemble.count_staged(recipe):
         log.info(f"{found:,} images are there from an interrupted run")
     interval = 1.0 if storage.is_local(recipe.output_root) else 10.0
-    with log.watch("preparing images", len(plan.films), lambda: assemble.count_staged(recipe), interval) as bar:
+    with log.watch("preparing images", films, lambda: assemble.count_staged(recipe), interval) as bar:
         with beam_errors(beam_options):
-            pipeline = _pipeline(plan, recipe, canvas, beam_options)
+            pipeline = _pipeline(recipe, options.canvas, beam_options)
         run_job(pipeline, beam_options)
         refusal = assemble.read_refusal(recipe)
         if refusal is None:
@@ -154,18 +173,18 @@ def _make(
         raise RunFailed(
             f"no data set is published: {refusal.refusal}; see {listed}, then correct the input or allow more with "
             f"--max_rejected",
-            explain_refusal(omissions, explain()),
+            explain_refusal(omissions, _explain_missing(options)),
         )
 
 
-def _read_outcome(recipe: Recipe, plan: Plan) -> Outcome:
+def _read_outcome(recipe: Recipe) -> Outcome:
     """Reads the outcome from the files of the finished data set."""
     data = open_dataset(recipe.output_root)
     return Outcome(
         counts=data.counts,
         omissions=data.read_omissions(),
         canvas=(data.manifest["canvas"]["height"], data.manifest["canvas"]["width"]),
-        totals=plan.totals,
+        totals=recipe.totals,
     )
 
 

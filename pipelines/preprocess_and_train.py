@@ -97,7 +97,9 @@ def _folders(output: str, parameters: Mapping) -> list[str]:
 def _records(output: str, parameters: Mapping) -> list[str]:
     shards = parameters["tfrecord_shards"]
     train, test = (
-        [storage.join(output, schema.record_file(split, shard, shards)) for shard in range(shards)]
+        [storage.join(output, f"{schema.RECORD_STEMS[split]}*.tfrecords")]
+        if shards is None
+        else [storage.join(output, schema.record_file(split, shard, shards)) for shard in range(shards)]
         for split in schema.SPLITS
     )
     return ["--training_data", *train, "--eval_data", *test, *_image_options(parameters)]

@@ -96,6 +96,12 @@ def template_of(options: PipelineOptions) -> str | None:
     return options.view_as(GoogleCloudOptions).template_location
 
 
+def staging_of(options: PipelineOptions) -> str | None:
+    """Returns the folder in which Beam keeps the files of a template; None without one."""
+    cloud = options.view_as(GoogleCloudOptions)
+    return cloud.staging_location or cloud.temp_location
+
+
 def _apply_local_defaults(options: PipelineOptions, given: set[str]) -> None:
     """Sets the number of workers, and selects the local runner that the tests use.
 

@@ -1,9 +1,10 @@
 """The command line of the preprocessing job: its own options and those of Beam."""
 
 import argparse
+import collections
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -13,6 +14,7 @@ from preprocess.cases import catalogue
 from preprocess.cases.plan import DROP, PATIENT_OVERLAP, Plan
 from preprocess.contract import schema
 from preprocess.dataset.recipe import Parameters, Recipe
+from preprocess.dataset.record_parts import SHARD_IMAGES
 from preprocess.files import storage
 from preprocess.images.pixels import MAX_PIXELS
 from preprocess.images.resize import METHODS
@@ -70,6 +72,9 @@ def parameters_of(options: argparse.Namespace) -> Parameters:
 def recipe_of(options: argparse.Namespace, plan: Plan, lock_token: str) -> Recipe:
     """Returns the recipe of a planned run."""
     parameters = parameters_of(options)
+    largest = max(collections.Counter(film.split for film in plan.films).values(), default=0)
+    if parameters.tfrecord_shards is None and largest <= SHARD_IMAGES:
+        parameters = replace(parameters, tfrecord_shards=1)
     return Recipe(
         input_root=options.input,
         output_root=options.output,
@@ -141,7 +146,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=list(schema.VIEWS),
         help="views to include; without this option both",
     )
-    add("--tfrecord_shards", type=_count, default=1, metavar="N", help="number of TFRecord files of each split")
+    add(
+        "--tfrecord_shards",
+        type=_shards,
+        default=AUTO,
+        metavar="N",
+        help="number of TFRecord files of each split: auto (one for each 10,000 images) or a number",
+    )
     add(
         "--record_parts",
         type=_count,
@@ -177,6 +188,10 @@ def _count(text: str) -> int:
     if not re.fullmatch(r"[1-9]\d{0,4}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 99999")
     return int(text)
+
+
+def _shards(text: str) -> int | None:
+    return None if text == AUTO else _count(text)
 
 
 def parse_pixels(text: str) -> int:

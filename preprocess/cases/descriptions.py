@@ -225,11 +225,15 @@ def _reject_shared_series(mammograms: Sequence[Mammogram]) -> list[Mammogram]:
     for mammogram in mammograms:
         ids_of[mammogram.uids[1]].add(mammogram.mammogram_id)
     ids_of.pop("", None)
+    faults = {
+        series: f"its SeriesInstanceUID is that of {len(ids)} mammograms: {', '.join(sorted(map(ascii, ids))[:4])}"
+        for series, ids in ids_of.items()
+        if len(ids) > 1
+    }
     checked = []
     for mammogram in mammograms:
-        ids = ids_of.get(mammogram.uids[1], ())
-        if len(ids) > 1 and not mammogram.fault:
-            fault = f"its SeriesInstanceUID is that of {len(ids)} mammograms: {', '.join(sorted(map(ascii, ids))[:4])}"
+        fault = faults.get(mammogram.uids[1])
+        if fault and not mammogram.fault:
             mammogram = dataclasses.replace(mammogram, fault=fault)
         checked.append(mammogram)
     return checked

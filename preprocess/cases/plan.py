@@ -189,12 +189,13 @@ def _reject_shared_files(located: list[tuple[Mammogram, Location]]) -> list[tupl
     for mammogram, location in located:
         for file in location.files:
             ids_of[file.path].add(mammogram.mammogram_id)
+    names_of = {path: ", ".join(sorted(ids)[:4]) for path, ids in ids_of.items() if len(ids) > 1}
     checked = []
     for mammogram, location in located:
-        shared = next((file.path for file in location.files if len(ids_of[file.path]) > 1), None)
+        shared = next((file.path for file in location.files if file.path in names_of), None)
         if shared and not location.fault:
-            names = ", ".join(sorted(ids_of[shared])[:4])
-            location = dataclasses.replace(location, fault=f"the path {shared} identifies several mammograms: {names}")
+            fault = f"the path {shared} identifies several mammograms: {names_of[shared]}"
+            location = dataclasses.replace(location, fault=fault)
         checked.append((mammogram, location))
     return checked
 

@@ -1,9 +1,9 @@
 """From prepared images to a published data set: check the rejection rate, stage all files, publish them."""
 
-import collections
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from preprocess.contract import schema
@@ -13,9 +13,10 @@ from preprocess.dataset.cards.data_card import data_card
 from preprocess.dataset.cards.image_folder import metadata_files
 from preprocess.dataset.cards.tfds_info import tfds_files
 from preprocess.dataset.manifest import existing_files, format_manifest, read_manifest
-from preprocess.dataset.publish import Publication, load_publication
-from preprocess.dataset.recipe import IMAGES_FOLDER, PreparedImage, Recipe
-from preprocess.dataset.record_parts import RecordPart, join_parts
+from preprocess.dataset.piece_results import PieceResult, StoredImages, in_order, read_omissions
+from preprocess.dataset.publish import Publication, load_publication, write_removals
+from preprocess.dataset.recipe import IMAGES_FOLDER, Recipe
+from preprocess.dataset.record_parts import RecordFile
 from preprocess.dataset.tables import format_dataset_table, format_omissions
 from preprocess.files import lock, storage
 
@@ -32,51 +33,68 @@ class JobResult:
     refusal: str
 
 
-def check_rejection_rate(images: Sequence[PreparedImage], omissions: Iterable[Omission], recipe: Recipe) -> JobResult:
+def check_rejection_rate(results: Iterable[PieceResult], recipe: Recipe) -> JobResult:
     """Compares the share of rejected mammograms with the largest allowed one."""
-    kinds = collections.Counter(omission.kind for omission in omissions)
-    rejected, excluded = kinds[schema.REJECTED], kinds[schema.EXCLUDED]
+    counts = [(result.images, result.rejected) for result in results]
+    prepared = sum(images for images, _ in counts)
+    rejected = recipe.plan.rejected + sum(rejected for _, rejected in counts)
     named = recipe.totals.named
     refusal = ""
-    if not images:
+    if not prepared:
         refusal = "no image is left"
     elif rejected > recipe.max_rejected * named:
         refusal = (
             f"{rejected:,} of {named:,} named mammograms are rejected ({rejected / named:.1%}), "
             f"more than --max_rejected {recipe.max_rejected:g} allows"
         )
-    return JobResult(len(images), rejected, excluded, refusal)
+    return JobResult(prepared, rejected, recipe.plan.excluded, refusal)
 
 
-def publish_dataset(
-    images: Sequence[PreparedImage],
-    omissions: Sequence[Omission],
-    parts: Sequence[RecordPart],
-    canvas: Size,
-    recipe: Recipe,
-) -> JobResult:
-    """Stages the remaining files and publishes the data set; writes only `rejected.jsonl` if it may not be published.
+def stage_dataset(
+    results: Iterable[PieceResult], records: Iterable[RecordFile], canvas: Size, recipe: Recipe
+) -> list[str]:
+    """Stages the remaining files and begins the publication; writes only `rejected.jsonl` if nothing may be published.
 
     May be called again with the same arguments: a runner repeats a step whose result was lost.
+
+    Returns:
+        The steps of the publication, for `publish.perform`. They may be performed in any order.
 
     Raises:
         RunFailed: a file cannot be written, or another run has taken over the output.
     """
-    result = check_rejection_rate(images, omissions, recipe)
+    results = in_order(results, recipe)
+    result = check_rejection_rate(results, recipe)
     with storage.output_errors(recipe.output_root):
         if result.refusal:
             lock.check(recipe.output_root, recipe.lock_token)
             storage.write(recipe.staged(REFUSAL_FILE), json.dumps(asdict(result)).encode())
-            storage.write(refused_omissions_file(recipe), format_omissions(omissions))
-        elif not _is_published(images, recipe):
-            publication = load_publication(recipe.output_root, recipe.staging)
-            if publication is None:
-                publication = _stage(images, omissions, result, parts, canvas, recipe)
-                lock.check(recipe.output_root, recipe.lock_token)
-                publication.save()
-            publication.complete()
+            storage.write(refused_omissions_file(recipe), format_omissions(_all_omissions(results, recipe)))
+            return []
+        if _is_published(results, recipe):
+            return []
+        publication = load_publication(recipe.output_root, recipe.staging)
+        if publication is None:
+            publication = _stage(results, result, records, canvas, recipe)
+            lock.check(recipe.output_root, recipe.lock_token)
+            publication.save()
+        publication.begin()
+        return list(publication.steps)
+
+
+def finish_publication(results: Iterable[PieceResult], recipe: Recipe) -> JobResult:
+    """Moves the last files, the manifest after all others, when all steps of `stage_dataset` are done.
+
+    May be called again with the same arguments.
+
+    Raises:
+        RunFailed: a file cannot be written.
+    """
+    with storage.output_errors(recipe.output_root):
+        if publication := load_publication(recipe.output_root, recipe.staging):
+            publication.finish()
             storage.delete_folder(recipe.staging_root)
-    return result
+    return check_rejection_rate(results, recipe)
 
 
 def refused_omissions_file(recipe: Recipe) -> str:
@@ -96,48 +114,61 @@ def read_refusal(recipe: Recipe) -> JobResult | None:
 
 def count_staged(recipe: Recipe) -> int:
     """Counts the PNGs that are staged so far, for a progress line."""
-    return sum(path.endswith(".png") for path in storage.list_files(recipe.staged(IMAGES_FOLDER)))
+    count = 0
+    for split in schema.SPLITS:
+        with suppress(FileNotFoundError):
+            names = storage.list_folder(recipe.staged(f"{IMAGES_FOLDER}/{split}"))
+            count += sum(name.endswith(".png") for name in names)
+    return count
 
 
-def _is_published(images: Sequence[PreparedImage], recipe: Recipe) -> bool:
-    if storage.exists(recipe.staged(images[0].staged)):
+def _is_published(results: Sequence[PieceResult], recipe: Recipe) -> bool:
+    if storage.exists(recipe.staged(results[0].file)):
         return False
     manifest = read_manifest(recipe.output_root)
     return manifest is not None and manifest["fingerprint"] == recipe.fingerprint
 
 
 def _stage(
-    images: Sequence[PreparedImage],
-    omissions: Sequence[Omission],
-    result: JobResult,
-    parts: Sequence[RecordPart],
-    canvas: Size,
-    recipe: Recipe,
+    results: Sequence[PieceResult], result: JobResult, records: Iterable[RecordFile], canvas: Size, recipe: Recipe
 ) -> Publication:
-    """Writes records, tables, cards and manifest into the staging folder; returns the renames that publish them."""
-    files = {image.file: {"bytes": image.png_bytes, "sha256": image.png_sha256} for image in images}
-    files |= join_parts(parts, recipe)
-    written = {
-        schema.OMISSIONS_FILE: format_omissions(omissions),
+    """Writes tables, cards and manifest into the staging folder; returns the renames that publish the data set."""
+    images = StoredImages(results, recipe)
+    omissions = _all_omissions(results, recipe)
+    records = sorted(records, key=lambda record: (record.split, record.shard))
+    files = {record.file: {"bytes": record.bytes, "sha256": record.sha256} for record in records}
+    written: dict[str, Iterable[bytes]] = {
+        schema.OMISSIONS_FILE: [format_omissions(omissions)],
         schema.DATASET_FILE: format_dataset_table(images),
-        schema.CARD_FILE: data_card(images, omissions, canvas, recipe),
+        schema.CARD_FILE: [data_card(images, omissions, canvas, recipe)],
         **metadata_files(images),
-        **tfds_files(parts, files, recipe),
+        **{name: [data] for name, data in tfds_files(records, recipe).items()},
     }
-    files |= _stage_files(written, recipe)
-    files |= _stage_files({schema.CROISSANT_FILE: croissant_file(files, recipe)}, recipe)
+    files |= {name: _write(name, pieces, recipe) for name, pieces in written.items()}
+    files[schema.CROISSANT_FILE] = _write(schema.CROISSANT_FILE, [croissant_file(files, recipe)], recipe)
     manifest = format_manifest(images, result.rejected, result.excluded, files, canvas, recipe)
-    storage.write(recipe.staged(schema.MANIFEST_FILE), manifest)
-    staged_names = {image.file: image.staged for image in images}
+    _write(schema.MANIFEST_FILE, manifest, recipe)
     published = [*sorted(files), schema.MANIFEST_FILE]
     if storage.exists(recipe.staged(schema.VERSIONS_FILE)):  # a job from a template has none
         published.insert(0, schema.VERSIONS_FILE)
-    moves = [(staged_names.get(file, file), file) for file in published]
-    return Publication(recipe.output_root, recipe.staging, tuple(moves), tuple(existing_files(recipe.output_root)))
+    removed: list[str] = []
+    if existing := existing_files(recipe.output_root):
+        kept = {*published, *(image.file for image in images)}
+        removed = [file for file in existing if file not in kept]
+    steps = [*write_removals(removed, recipe), *(result.file for result in results)]
+    return Publication(recipe.output_root, recipe.staging, tuple((file, file) for file in published), (), tuple(steps))
 
 
-def _stage_files(contents: Mapping[str, bytes], recipe: Recipe) -> dict[str, dict]:
-    """Writes files into the staging folder; returns their entries in the manifest."""
-    for name, data in contents.items():
-        storage.write(recipe.staged(name), data)
-    return {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in contents.items()}
+def _all_omissions(results: Sequence[PieceResult], recipe: Recipe) -> list[Omission]:
+    return [*recipe.plan.read_omissions(), *read_omissions(results, recipe)]
+
+
+def _write(name: str, pieces: Iterable[bytes], recipe: Recipe) -> dict[str, object]:
+    """Writes a file into the staging folder; returns its entry in the manifest."""
+    digest, size = hashlib.sha256(), 0
+    with storage.open_for_writing(recipe.staged(name)) as stream:
+        for data in pieces:
+            stream.write(data)
+            digest.update(data)
+            size += len(data)
+    return {"bytes": size, "sha256": digest.hexdigest()}

@@ -6,7 +6,7 @@ It is written last: a data set without it is incomplete.
 import collections
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
@@ -18,25 +18,31 @@ from preprocess.files import storage
 from preprocess.runtime.errors import InputError
 
 KEYS = ("format", "fingerprint", "versions", "parameters", "canvas", "mammograms", "counts", "files")
+_NO_FILES = '\n "files": {},'
 LIBRARIES = ("apache-beam", "numba", "numpy", "pillow", "pydicom")
 DECODERS = ("pyjpegls", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "python-gdcm")
 """pydicom's plugins that `images.dicom.syntaxes` uses if they are installed. `LIBRARIES` are always installed."""
 
 
 def format_manifest(
-    images: Sequence[PreparedImage],
+    images: Collection[PreparedImage],
     rejected: int,
     excluded: int,
-    files: Mapping[str, Mapping],
+    others: Mapping[str, Mapping],
     canvas: Size,
     recipe: Recipe,
-) -> bytes:
-    """Returns the manifest of a data set.
+) -> Iterator[bytes]:
+    """Yields the manifest of a data set in pieces. About 200 bytes an image are kept, to sort the files by their paths.
 
     Args:
-        files: path below the output root -> its `bytes` and `sha256`.
+        others: path below the output root of each file that is not an image -> its `bytes` and `sha256`.
     """
-    counted = collections.Counter((image.film.split, image.film.density) for image in images)
+    counted: collections.Counter[tuple[str, int]] = collections.Counter()
+    files = [_entry(path, entry["bytes"], entry["sha256"]) for path, entry in others.items()]
+    for image in images:
+        counted[image.film.split, image.film.density] += 1
+        files.append(_entry(image.file, image.png_bytes, image.png_sha256))
+    files.sort()
     manifest: dict[str, object] = {
         "format": schema.FORMAT,
         "fingerprint": recipe.fingerprint,
@@ -54,11 +60,22 @@ def format_manifest(
         "counts": {
             split: {str(density): counted[split, density] for density in schema.DENSITIES} for split in schema.SPLITS
         },
-        "files": files,
+        "files": {},
     }
     if recipe.attribution:
         manifest["attribution"] = recipe.attribution
-    return json.dumps(manifest, indent=1, sort_keys=True).encode()
+    before, after = json.dumps(manifest, indent=1, sort_keys=True).split(_NO_FILES)
+    yield f'{before}\n "files": {{'.encode()
+    for number, file in enumerate(files):
+        path, size, sha256 = file.split("\0")
+        comma = "," if number else ""
+        yield f'{comma}\n  {json.dumps(path)}: {{\n   "bytes": {size},\n   "sha256": "{sha256}"\n  }}'.encode()
+    yield f"\n }},{after}".encode()
+
+
+def _entry(path: str, size: int, sha256: str) -> str:
+    """Returns a text that sorts like the path. A path contains no NUL."""
+    return f"{path}\0{size}\0{sha256}"
 
 
 def library_versions() -> dict[str, str]:

@@ -1,25 +1,35 @@
 """Moves a staged data set to its final names, in steps that can be repeated after an interruption.
 
-Many files cannot be renamed in one atomic operation. So the renames are written into a file first:
+Many files cannot be renamed in one atomic operation. So the renames are written into files first:
 
     OUT/.staging/<fingerprint>/publication.json    written when everything is staged; the data set will be published
-    OUT/manifest.json, and the files it lists      deleted, if OUT contains an older data set; the manifest first
-    OUT/small_train/…, OUT/cache/…                 renamed from the staging folder, each file whole
+    OUT/manifest.json                              deleted, if OUT contains an older data set
+    files of an older data set                     deleted, 1,000 a step
+    OUT/small_train/…, OUT/small_test/…            renamed from the staging folder, each file whole, 500 a step
+    OUT/cache/…, OUT/dataset.csv, …                renamed when all these steps are done
     OUT/manifest.json                              renamed last: with it, the data set is whole
+
+The steps in the middle are independent of each other, and several workers perform them. `publication.json` names the
+files with their lists: those of the images are the files of `piece_results`.
 
 Every step may be repeated. A later run that finds the file of its own data set completes the publication (`recover`);
 if the file belongs to another data set, the files that were already published are deleted.
 """
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from preprocess.contract import schema
+from preprocess.dataset.piece_results import read_moves
+from preprocess.dataset.plan_files import encode_lines, in_pieces, read_lines
 from preprocess.dataset.recipe import Recipe
 from preprocess.files import storage
 from preprocess.runtime.errors import InputError
 
 PUBLICATION_FILE = "publication.json"
+REMOVALS_FOLDER = "removed"
+STEP_REMOVALS = 1000
 
 
 @dataclass(frozen=True)
@@ -29,26 +39,41 @@ class Publication:
     Attributes:
         root: the output root.
         staging: the staging folder.
-        moves: (file below the staging folder, file below the root); the manifest is the last.
-        replaced: the files below the root of the data set that is replaced.
+        moves: (file below the staging folder, file below the root) of all files but the images; the manifest is the
+            last.
+        replaced: files below the root of the data set that is replaced, in a publication of an earlier version.
+        steps: files below the staging folder with lists of images to rename, or of files to delete.
     """
 
     root: str
     staging: str
     moves: tuple[tuple[str, str], ...]
     replaced: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
 
     def save(self) -> None:
         """Writes the publication file."""
-        content = {"moves": self.moves, "replaced": self.replaced}
+        content = {"moves": self.moves, "replaced": self.replaced, "steps": self.steps}
         storage.write(storage.join(self.staging, PUBLICATION_FILE), json.dumps(content).encode())
 
     def complete(self) -> None:
         """Performs all steps that are not done yet. May be called again, also by several processes at a time."""
+        self.begin()
+        for step in self.steps:
+            perform(step, self.root, self.staging)
+        self.finish()
+
+    def begin(self) -> None:
+        """Deletes the manifest of the data set that is replaced. Comes before the steps."""
+        staged, final = (storage.join(folder, schema.MANIFEST_FILE) for folder in (self.staging, self.root))
+        is_other = storage.exists(staged) and storage.exists(final) and storage.read(final) != storage.read(staged)
+        if is_other:
+            storage.delete([final])
+
+    def finish(self) -> None:
+        """Moves the files that are not images, the manifest last. Comes after the steps."""
         *files, manifest = ((storage.join(self.staging, a), storage.join(self.root, b)) for a, b in self.moves)
         if storage.exists(manifest[0]):  # otherwise everything was moved already
-            if storage.exists(manifest[1]) and storage.read(manifest[1]) != storage.read(manifest[0]):
-                storage.delete([manifest[1]])
             kept = {final for _, final in self.moves}
             storage.delete(storage.join(self.root, file) for file in self.replaced if file not in kept)
             storage.move(files)
@@ -63,6 +88,31 @@ class Publication:
         if not storage.exists(storage.join(self.root, schema.MANIFEST_FILE)):
             names = {final for _, final in self.moves} | set(self.replaced)
             storage.delete(storage.join(self.root, name) for name in sorted(names))
+            for step in self.steps:
+                storage.delete(storage.join(self.root, name) for name in _names(step, self.staging))
+
+
+def perform(step: str, root: str, staging: str) -> None:
+    """Performs one of the steps of a publication, unless all of it was performed already."""
+    if not storage.exists(storage.join(staging, schema.MANIFEST_FILE)):
+        return
+    if _is_removal(step):
+        storage.delete(storage.join(root, name) for name in _names(step, staging))
+    else:
+        moves = read_moves(storage.join(staging, step))
+        storage.move((storage.join(staging, staged), storage.join(root, final)) for staged, final in moves)
+
+
+def write_removals(files: Sequence[str], recipe: Recipe) -> Iterator[str]:
+    """Writes lists of files to delete into the staging folder, and yields the steps that delete them.
+
+    Args:
+        files: below the output root.
+    """
+    for number, names in enumerate(in_pieces(files, STEP_REMOVALS)):
+        step = f"{REMOVALS_FOLDER}/{number:05d}"
+        storage.write(recipe.staged(step), encode_lines(names))
+        yield step
 
 
 def load_publication(root: str, staging: str) -> Publication | None:
@@ -72,7 +122,7 @@ def load_publication(root: str, staging: str) -> Publication | None:
         return None
     content = json.loads(storage.read(path))
     moves = tuple((staged, final) for staged, final in content["moves"])
-    return Publication(root, staging, moves, tuple(content["replaced"]))
+    return Publication(root, staging, moves, tuple(content["replaced"]), tuple(content.get("steps", ())))
 
 
 def recover(recipe: Recipe) -> bool:
@@ -91,7 +141,7 @@ def recover(recipe: Recipe) -> bool:
         if storage.is_link(path := recipe.final(folder)):
             raise InputError(f"{path}: a symbolic link; the output must be a real folder; choose another --output")
     is_complete = False
-    for folder in sorted({path.partition("/")[0] for path in storage.list_files(recipe.staging_root)}):
+    for folder in storage.list_entries(recipe.staging_root):
         staging = storage.join(recipe.staging_root, folder)
         publication = load_publication(recipe.output_root, staging)
         if publication and staging == recipe.staging:
@@ -104,3 +154,13 @@ def recover(recipe: Recipe) -> bool:
             storage.delete([staging])  # if it is a file
     storage.clear_unfinished(recipe.output_root)
     return is_complete
+
+
+def _is_removal(step: str) -> bool:
+    return step.startswith(f"{REMOVALS_FOLDER}/")
+
+
+def _names(step: str, staging: str) -> Iterator[str]:
+    """Yields the files below the root that a step deletes or writes."""
+    path = storage.join(staging, step)
+    yield from read_lines(path) if _is_removal(step) else (final for _, final in read_moves(path))

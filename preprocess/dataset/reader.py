@@ -1,5 +1,6 @@
 """Reads a finished data set from its files, for its verification and for the report."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -48,8 +49,13 @@ class DataSet:
 
     def record_files(self, split: str) -> list[str]:
         """Returns the TFRecord files of a split, below the root, in the order of their records."""
-        shards = self.manifest["parameters"]["tfrecord_shards"]
+        shards = self.manifest["parameters"]["tfrecord_shards"] or self._count_shards(split)
         return [schema.record_file(split, shard, shards) for shard in range(shards)]
+
+    def _count_shards(self, split: str) -> int:
+        """Returns how many TFRecord files a split has, from the name of one of them."""
+        shard = re.compile(rf"{re.escape(schema.RECORD_STEMS[split])}-\d{{5}}-of-(\d{{5}})\.tfrecords")
+        return next((int(match[1]) for match in map(shard.fullmatch, self.files) if match), 1)
 
     def read_rows(self) -> list[ImageRow]:
         """Returns the rows of `dataset.csv`: the training set before the test set, each in record order.

@@ -1,11 +1,12 @@
 """The settings of a run that its Beam workers need, and the types of the elements that the stages exchange."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from preprocess.cases.plan import Film, Selection, Totals
 from preprocess.contract import schema
-from preprocess.contract.schema import Size
+from preprocess.contract.schema import Omission, Size
+from preprocess.dataset.plan_files import PlanFiles
 from preprocess.files import storage
 
 IMAGES_FOLDER = "images"
@@ -22,7 +23,7 @@ class Parameters:
         resample: "area" or "nearest", see `preprocess.images.resize`.
         max_pixels: the largest number of pixels that a film may have.
         views, patient_overlap, train_per_category, test_count: see `Selection`.
-        tfrecord_shards: number of TFRecord files of each split.
+        tfrecord_shards: number of TFRecord files of each split; None for one file for each 10,000 images.
     """
 
     image_height: int
@@ -31,7 +32,7 @@ class Parameters:
     resample: str
     max_pixels: int
     views: tuple[str, ...]
-    tfrecord_shards: int
+    tfrecord_shards: int | None
     patient_overlap: str
     train_per_category: int | None
     test_count: int | None
@@ -59,6 +60,7 @@ class Recipe:
         attribution: of the films, for the manifest; empty if their source is not known.
         lock_token: identifies this run's lock on the output root, see `preprocess.files.lock`.
         published_canvas: canvas of the data set to be replaced, whose images may be used again; None if there is none.
+        plan: where the films are listed; without any until they are written.
     """
 
     input_root: str
@@ -71,6 +73,7 @@ class Recipe:
     attribution: str = ""
     lock_token: str = ""
     published_canvas: Size | None = None
+    plan: PlanFiles = field(default_factory=PlanFiles)
 
     @property
     def staging_root(self) -> str:
@@ -142,3 +145,29 @@ class PreparedImage:
     def file(self) -> str:
         """The path of the published PNG below the output root."""
         return self.film.image_file
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredBatch:
+    """The films of a `FilmBatch`: those whose headers were read, and those that are left out.
+
+    Attributes:
+        piece: name of the piece of the plan.
+    """
+
+    piece: str
+    films: tuple[MeasuredFilm, ...]
+    omissions: tuple[Omission, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedBatch:
+    """The images of a `FilmBatch`, and the films that are left out.
+
+    Attributes:
+        piece: name of the piece of the plan.
+    """
+
+    piece: str
+    images: tuple[PreparedImage, ...]
+    omissions: tuple[Omission, ...]

@@ -2,14 +2,14 @@
 
 import csv
 import io
+import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from preprocess.contract import schema
 from preprocess.contract.schema import Omission
 from preprocess.dataset.recipe import PreparedImage
-from preprocess.dataset.record_parts import in_record_order
 
 _FORMULA = "=+-@"  # a spreadsheet takes a cell that begins with one of these for a formula
 
@@ -38,19 +38,32 @@ class ImageRow:
         return f"{schema.IMAGE_FOLDERS[self.split]}/{self.name}.png"
 
 
-def format_dataset_table(images: Iterable[PreparedImage]) -> bytes:
-    """Returns `dataset.csv`: the training set before the test set, each in record order."""
+def format_dataset_table(images: Iterable[PreparedImage]) -> Iterator[bytes]:
+    """Yields the lines of `dataset.csv`.
+
+    Args:
+        images: the training set before the test set, each in record order.
+    """
+    return format_csv(schema.DATASET_COLUMNS, map(_cells, images))
+
+
+def format_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
+    """Yields the lines of a table."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(schema.DATASET_COLUMNS)
-    images = list(images)
-    for split in schema.SPLITS:
-        for image in in_record_order(images, split):
-            film = image.film
-            source = f"./{film.file}" if film.file[0] in _FORMULA else film.file
-            table.writerow((film.image_name, split, film.density, film.patient, film.side, film.view, source,
-                            image.height, image.width))  # fmt: skip
-    return text.getvalue().encode()
+    for row in itertools.chain([columns], rows):
+        table.writerow(row)
+        yield text.getvalue().encode()
+        text.seek(0)
+        text.truncate()
+
+
+def _cells(image: PreparedImage) -> tuple[object, ...]:
+    film = image.film
+    source = f"./{film.file}" if film.file[0] in _FORMULA else film.file
+    return (
+        film.image_name, film.split, film.density, film.patient, film.side, film.view, source, image.height, image.width
+    )  # fmt: skip
 
 
 def parse_dataset_table(text: str) -> Iterator[ImageRow]:

@@ -146,10 +146,10 @@ def _presence(data: DataSet, present: Mapping[str, int]) -> Iterator[Fault]:
     for file in data.files:
         if file not in present:
             yield Fault(file, "is missing")
+    beside = (schema.MANIFEST_FILE, schema.REPORT_FILE, schema.VERSIONS_FILE)
     for file in present:
         is_temporary = file == schema.LOCK_FILE or file.startswith(f"{schema.STAGING_FOLDER}/")  # of another run
-        beside = (schema.MANIFEST_FILE, schema.REPORT_FILE, schema.VERSIONS_FILE)
-        if file not in (*data.files, *beside) and not is_temporary:
+        if file not in data.files and file not in beside and not is_temporary:
             yield Fault(file, "is not a file of this data set")
 
 

@@ -57,6 +57,17 @@ def list_folder(folder: str) -> Iterator[str]:
     return (name for name in names if name)
 
 
+def list_entries(folder: str) -> Iterator[str]:
+    yield from list_folder(folder)
+    bucket, prefix = _split(f"{folder.rstrip('/')}/")
+    with translate_errors(folder, _NO_BUCKET):
+        found = _client(bucket).list_blobs(
+            bucket, prefix=prefix, delimiter="/", fields="prefixes,nextPageToken", timeout=TIMEOUT, retry=RETRY
+        )
+        for page in found.pages:
+            yield from (name.removeprefix(prefix).rstrip("/") for name in page.prefixes)
+
+
 def match(pattern: str) -> list[str]:
     bucket, path = _split(pattern)
     literal = path[: min((path.find(char) for char in "*?[" if char in path), default=len(path))]

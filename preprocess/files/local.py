@@ -83,6 +83,10 @@ def list_folder(folder: str) -> Iterator[str]:
         yield from (entry.name for entry in entries if entry.is_file())
 
 
+def list_entries(folder: str) -> Iterator[str]:
+    return iter(os.listdir(folder) if os.path.isdir(folder) else ())
+
+
 def match(pattern: str) -> list[str]:
     return [pattern] if os.path.isfile(pattern) else list(filter(os.path.isfile, glob.iglob(pattern)))
 

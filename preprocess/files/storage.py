@@ -7,10 +7,11 @@ Every function that takes a path raises, unless its docstring says otherwise:
     RunFailed: a store failed until the retries ended.
 """
 
+import collections
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from typing import BinaryIO, Protocol, TypeVar, cast
 
@@ -24,6 +25,7 @@ R = TypeVar("R")
 GCS_SCHEME = gcs.SCHEME
 BUFFER_BYTES = 8 << 20
 _REQUESTS = 10  # parallel requests; the connection pool of Google's client has this size
+_AHEAD = 4  # results for each thread that may wait for their use
 
 
 class Store(Protocol):
@@ -32,6 +34,7 @@ class Store(Protocol):
     def list_files(self, root: str) -> Iterator[tuple[str, int]]: ...
     def survey(self, root: str) -> Listing: ...
     def list_folder(self, folder: str) -> Iterator[str]: ...
+    def list_entries(self, folder: str) -> Iterator[str]: ...
     def match(self, pattern: str) -> list[str]: ...
     def exists(self, path: str) -> bool: ...
     def version(self, path: str) -> str: ...
@@ -91,6 +94,11 @@ def survey(root: str) -> Listing:
 def list_folder(folder: str) -> list[str]:
     """Lists the names of the files directly in a folder, sorted."""
     return sorted(_store(folder).list_folder(folder))
+
+
+def list_entries(folder: str) -> list[str]:
+    """Lists the names of the files and folders directly in a folder, sorted. Empty if the folder does not exist."""
+    return sorted(set(_store(folder).list_entries(folder)))
 
 
 def match(pattern: str) -> list[str]:
@@ -199,8 +207,10 @@ def download(source: str, target: str) -> None:
     _store(source).download(source, target)
 
 
-def map_items(function: Callable[[T], R], items: Sequence[T], local: bool, threads: int = 1) -> Iterator[R]:
+def map_items(function: Callable[[T], R], items: Iterable[T], local: bool, threads: int = 1) -> Iterator[R]:
     """Calls a function with every item and yields the results in order; the first error ends the calls.
+
+    Calls that run in parallel are at most a few items ahead of the result that is used.
 
     Args:
         local: whether the items are on a local disk; otherwise ten calls run in parallel.
@@ -211,8 +221,14 @@ def map_items(function: Callable[[T], R], items: Sequence[T], local: bool, threa
         yield from map(function, items)
         return
     pool = ThreadPoolExecutor(threads)
+    ahead: collections.deque[Future[R]] = collections.deque()
     try:
-        yield from pool.map(function, items)
+        for item in items:
+            ahead.append(pool.submit(function, item))
+            if len(ahead) > _AHEAD * threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
 

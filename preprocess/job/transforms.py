@@ -1,29 +1,33 @@
 """The stages of the Beam job, as PTransforms around the functions of `films`, `record_parts` and `assemble`.
 
-    films      -> MeasureFilms  -> measured films, omissions
+    pieces     -> ReadPlan      -> batches of films
+    films      -> MeasureFilms  -> batches of measured films and omissions
     measured   -> LargestSize   -> the canvas
-    measured   -> PrepareImages -> prepared images (their PNGs staged), omissions
+    measured   -> PrepareImages -> batches of prepared images (their PNGs staged) and omissions
     images     -> WriteDataset  -> the published data set
 
-Elements are descriptions of a few hundred bytes. Pixels stay in the worker that reads them.
+Elements are descriptions: batches of up to 32 small films, a few hundred bytes each. Pixels stay in the worker that
+reads them.
 """
 
 import atexit
+import collections
 import dataclasses
 import functools
 import gc
-from collections.abc import Iterable, Iterator
-from typing import Literal, TypeAlias, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
-from apache_beam.pvalue import AsList, AsSingleton, TaggedOutput
+from apache_beam.pvalue import AsList, AsSingleton
 
-from preprocess.cases.plan import Film
-from preprocess.contract.schema import Omission, Size
-from preprocess.dataset import assemble, record_parts
-from preprocess.dataset.recipe import MeasuredFilm, PreparedImage, Recipe
-from preprocess.dataset.record_parts import RecordPart
+from preprocess.contract.schema import Size
+from preprocess.dataset import assemble, piece_results, plan_files, publish, record_parts
+from preprocess.dataset.plan_files import FilmBatch
+from preprocess.dataset.recipe import MeasuredBatch, PreparedBatch, Recipe
+from preprocess.dataset.record_parts import RecordFile, RecordPart
+from preprocess.files import storage
 from preprocess.job import copies, films
 from preprocess.job.in_threads import InThreads
 from preprocess.runtime.errors import RejectedFilm
@@ -31,19 +35,31 @@ from preprocess.runtime.errors import RejectedFilm
 # Otherwise the last garbage collection of a worker takes up to a second, for which the job waits.
 atexit.register(gc.freeze)
 
-T = TypeVar("T", MeasuredFilm, PreparedImage)
-KEPT, OMITTED = "kept", "omitted"
-Omitted: TypeAlias = TaggedOutput[Literal["omitted"], Omission]
+Batch = TypeVar("Batch", MeasuredBatch, PreparedBatch)
+
+
+@dataclasses.dataclass
+class ReadPlan(beam.PTransform):
+    """Path of a piece of the plan -> FilmBatch.
+
+    Attributes:
+        recipe: of the data set.
+    """
+
+    recipe: Recipe
+
+    def expand(self, pcoll):
+        return pcoll | "ReadPiece" >> beam.FlatMap(_read_piece, self.recipe)
 
 
 @dataclasses.dataclass
 class MeasureFilms(beam.PTransform):
-    """Film -> (kept: MeasuredFilm, omitted: Omission). Reads only the header of each film.
+    """FilmBatch -> MeasuredBatch. Reads only the header of each film.
 
     Attributes:
         input_root: a folder or gs:// prefix.
         max_pixels: the largest number of pixels that a film may have.
-        threads: number of films at a time in each bundle.
+        threads: number of batches at a time in each bundle.
     """
 
     input_root: str
@@ -55,15 +71,13 @@ class MeasureFilms(beam.PTransform):
             pcoll
             | "SpreadFilms" >> beam.Reshuffle()
             | "ReadHeader"
-            >> beam.ParDo(
-                InThreads(functools.partial(_measure, self.input_root, self.max_pixels), _emit, self.threads)
-            ).with_outputs(OMITTED, main=KEPT)
+            >> beam.ParDo(InThreads(functools.partial(_measure, self.input_root, self.max_pixels), _emit, self.threads))
         )
 
 
 @dataclasses.dataclass
 class LargestSize(beam.PTransform):
-    """MeasuredFilm -> one Size, the largest height and the largest width of all films; (0, 0) if there are none."""
+    """MeasuredBatch -> one Size, the largest height and the largest width of all films; (0, 0) if there are none."""
 
     def expand(self, pcoll):
         return pcoll | "Size" >> beam.Map(_size) | "Largest" >> beam.CombineGlobally(_largest)
@@ -71,12 +85,12 @@ class LargestSize(beam.PTransform):
 
 @dataclasses.dataclass
 class PrepareImages(beam.PTransform):
-    """MeasuredFilm -> (kept: PreparedImage, omitted: Omission). Stages the PNG of each image.
+    """MeasuredBatch -> PreparedBatch. Stages the PNG of each image.
 
     Attributes:
         recipe: of the data set.
         canvas: a PCollection of one Size.
-        threads: number of films at a time in each bundle.
+        threads: number of batches at a time in each bundle.
     """
 
     recipe: Recipe
@@ -90,67 +104,97 @@ class PrepareImages(beam.PTransform):
             | "PadAndResize"
             >> beam.ParDo(
                 InThreads(functools.partial(_prepare, self.recipe), _emit, self.threads), AsSingleton(self.canvas)
-            ).with_outputs(OMITTED, main=KEPT)
+            )
         )
 
 
 @dataclasses.dataclass
 class WriteDataset(beam.PTransform):
-    """PreparedImage -> one JobResult. Writes the records and publishes the data set, unless too many were rejected.
+    """PreparedBatch -> one JobResult. Writes the records and publishes the data set, unless too many were rejected.
 
     Attributes:
         recipe: of the data set.
-        omissions: a PCollection of all omissions.
         canvas: a PCollection of one Size.
     """
 
     recipe: Recipe
-    omissions: beam.PCollection
     canvas: beam.PCollection
 
     def expand(self, pcoll):
         start = pcoll.pipeline | "Start" >> beam.Create([None])
-        images, omissions = AsList(pcoll), AsList(self.omissions)
-        parts = (
+        results = AsList(
+            pcoll
+            | "PieceOf" >> beam.Map(_with_piece)
+            | "GroupByPiece" >> beam.GroupByKey()
+            | "WriteResults" >> beam.Map(piece_results.write_result, self.recipe)
+        )
+        records = AsList(
             start
-            | "SplitIntoParts" >> beam.FlatMap(_split_into_parts, images, omissions, self.recipe)
+            | "SplitIntoParts" >> beam.FlatMap(_split_into_parts, results, self.recipe)
             | "SpreadParts" >> beam.Reshuffle()
             | "WriteRecords" >> beam.Map(record_parts.write_part, self.recipe)
+            | "ShardOf" >> beam.Map(_with_shard)
+            | "GroupByShard" >> beam.GroupByKey()
+            | "JoinParts" >> beam.Map(_join_parts, self.recipe)
         )
-        return start | "Publish" >> beam.Map(
-            _publish, images, omissions, AsList(parts), AsSingleton(self.canvas), self.recipe
+        done = AsList(
+            start
+            | "Stage" >> beam.FlatMap(_stage, results, records, AsSingleton(self.canvas), self.recipe)
+            | "SpreadMoves" >> beam.Reshuffle()
+            | "MoveImages" >> beam.Map(_move_images, self.recipe)
         )
+        return start | "Publish" >> beam.Map(_publish, results, done, self.recipe)
 
 
-def _measure(input_root: str, max_pixels: int, film: Film) -> tuple[str, MeasuredFilm | Omission]:
-    """Returns the name of a counter, and the measured film or why it is left out."""
-    try:
-        return "films_measured", copies.measure(film, input_root, max_pixels)
-    except RejectedFilm as rejected:
-        return f"films_rejected_{rejected.stage}", film.omission(rejected.stage, rejected.reason)
+def _read_piece(path: str, recipe: Recipe) -> Iterator[FilmBatch]:
+    """Yields the batches of films in a piece of the plan.
+
+    Raises:
+        RunFailed: the piece cannot be read.
+    """
+    with storage.output_errors(recipe.output_root):
+        yield from plan_files.read_batches(path)
 
 
-def _prepare(recipe: Recipe, measured: MeasuredFilm, canvas: Size) -> tuple[str, PreparedImage | Omission]:
-    """Returns the name of a counter, and the image or why there is none."""
-    try:
-        if image := films.find_image(measured, canvas, recipe):
-            return "images_found", image
-        return "images_prepared", films.prepare(measured, canvas, recipe)
-    except RejectedFilm as rejected:
-        return f"films_rejected_{rejected.stage}", measured.film.omission(rejected.stage, rejected.reason)
+def _measure(input_root: str, max_pixels: int, batch: FilmBatch) -> tuple[Mapping[str, int], MeasuredBatch]:
+    """Returns the increments of counters, and the films with their sizes."""
+    counts: collections.Counter[str] = collections.Counter()
+    measured, omissions = [], []
+    for film in batch.films:
+        try:
+            measured.append(copies.measure(film, input_root, max_pixels))
+            counts["films_measured"] += 1
+        except RejectedFilm as rejected:
+            omissions.append(film.omission(rejected.stage, rejected.reason))
+            counts[f"films_rejected_{rejected.stage}"] += 1
+    return counts, MeasuredBatch(batch.piece, tuple(measured), tuple(omissions))
 
 
-def _emit(
-    result: tuple[str, MeasuredFilm | PreparedImage | Omission],
-) -> Iterator[MeasuredFilm | PreparedImage | Omitted]:
-    """Yields an output, and increments a counter, which the Dataflow console and Flink's web page show."""
-    counter, output = result
-    Metrics.counter("preprocess", counter).inc()
-    yield TaggedOutput(OMITTED, output) if isinstance(output, Omission) else output
+def _prepare(recipe: Recipe, batch: MeasuredBatch, canvas: Size) -> tuple[Mapping[str, int], PreparedBatch]:
+    """Returns the increments of counters, and the images."""
+    counts: collections.Counter[str] = collections.Counter()
+    images, omissions = [], list(batch.omissions)
+    for measured in batch.films:
+        try:
+            found = films.find_image(measured, canvas, recipe)
+            images.append(found or films.prepare(measured, canvas, recipe))
+            counts["images_found" if found else "images_prepared"] += 1
+        except RejectedFilm as rejected:
+            omissions.append(measured.film.omission(rejected.stage, rejected.reason))
+            counts[f"films_rejected_{rejected.stage}"] += 1
+    return counts, PreparedBatch(batch.piece, tuple(images), tuple(omissions))
 
 
-def _size(measured: MeasuredFilm) -> Size:
-    return measured.height, measured.width
+def _emit(result: tuple[Mapping[str, int], Batch]) -> Iterator[Batch]:
+    """Yields a batch, and increments counters, which the Dataflow console and Flink's web page show."""
+    counts, batch = result
+    for name, count in counts.items():
+        Metrics.counter("preprocess", name).inc(count)
+    yield batch
+
+
+def _size(batch: MeasuredBatch) -> Size:
+    return _largest((measured.height, measured.width) for measured in batch.films)
 
 
 def _largest(sizes: Iterable[Size]) -> Size:
@@ -158,11 +202,34 @@ def _largest(sizes: Iterable[Size]) -> Size:
     return max(heights), max(widths)
 
 
-def _split_into_parts(_, images, omissions, recipe: Recipe) -> Iterator[RecordPart]:
+def _with_piece(batch: PreparedBatch) -> tuple[str, PreparedBatch]:
+    return batch.piece, batch
+
+
+def _with_shard(part: RecordFile) -> tuple[tuple[str, int], RecordFile]:
+    return (part.split, part.shard), part
+
+
+def _split_into_parts(_, results, recipe: Recipe) -> Iterator[RecordPart]:
     """Yields the parts of the records; none if the data set may not be published."""
-    if not assemble.check_rejection_rate(images, omissions, recipe).refusal:
-        yield from record_parts.split_into_parts(images, recipe)
+    if not assemble.check_rejection_rate(results, recipe).refusal:
+        yield from record_parts.split_into_parts(piece_results.in_order(results, recipe), recipe)
 
 
-def _publish(_, images, omissions, parts, canvas: Size, recipe: Recipe) -> assemble.JobResult:
-    return assemble.publish_dataset(images, omissions, parts, canvas, recipe)
+def _join_parts(shard_and_parts: tuple[tuple[str, int], Iterable[RecordFile]], recipe: Recipe) -> RecordFile:
+    _, parts = shard_and_parts
+    return record_parts.join_parts(parts, recipe)
+
+
+def _stage(_, results, records, canvas: Size, recipe: Recipe) -> list[str]:
+    return assemble.stage_dataset(results, records, canvas, recipe)
+
+
+def _move_images(step: str, recipe: Recipe) -> None:
+    with storage.output_errors(recipe.output_root):
+        publish.perform(step, recipe.output_root, recipe.staging)
+
+
+def _publish(_, results, done, recipe: Recipe) -> assemble.JobResult:
+    del done  # this step comes after the others
+    return assemble.finish_publication(results, recipe)

@@ -27,6 +27,7 @@ from preprocess.runtime.errors import RunFailed
 from preprocess.runtime.text import format_duration, printable
 
 T = TypeVar("T")
+_COUNTING = 0.02  # the largest share of time that is spent on counting
 LINE_SECONDS = 30.0
 PENDING, RUNNING, DONE, FAILED = "·", "▸", "✓", "✗"
 
@@ -81,14 +82,18 @@ class Log:
     def watch(self, stage: str, total: int, count: Callable[[], int], interval: float = 1.0) -> Iterator["Bar"]:
         """Shows a bar whose position a thread gets from `count` every `interval` seconds.
 
+        If counting takes longer than 2 % of that, it is done less often, so that it takes 2 % of the time.
         The bar never moves back, even if a later stage moves the counted files elsewhere.
         """
         ended = threading.Event()
 
         def update() -> None:
-            while not ended.wait(interval):
+            wait = interval
+            while not ended.wait(wait):
+                begin = time.monotonic()
                 with suppress(RunFailed, OSError):  # a failed count is skipped
                     bar.move(max(bar.done, count()))
+                wait = next_wait(interval, time.monotonic() - begin)
 
         with self.progress(stage, total) as bar:
             thread = threading.Thread(target=update, name="progress", daemon=True)
@@ -198,6 +203,11 @@ class Bar:
             self._print_line(progress_line(self._stage, self.done, self._total, time.monotonic() - self._begin))
         if remove:
             self._rows.remove_task(self._task)
+
+
+def next_wait(interval: float, seconds: float) -> float:
+    """Returns the seconds to wait until the next count, if the last one took `seconds`."""
+    return max(interval, seconds / _COUNTING)
 
 
 def progress_line(stage: str, done: int, total: int, elapsed: float, recent: int = 0, recent_seconds: float = 0) -> str:

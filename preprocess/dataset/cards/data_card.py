@@ -6,7 +6,7 @@ how it is loaded.
 
 import collections
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from preprocess.cases.diagnosis import explain_omissions
 from preprocess.contract import schema
@@ -36,7 +36,7 @@ mlcroissant.Dataset(jsonld="OUT/{schema.CROISSANT_FILE}").records("table")
 `{schema.MANIFEST_FILE}` has the SHA-256 of every file; `python -m pipelines.verify OUT` compares all of them."""
 
 
-def data_card(images: Sequence[PreparedImage], omissions: Sequence[Omission], canvas: Size, recipe: Recipe) -> bytes:
+def data_card(images: Collection[PreparedImage], omissions: Sequence[Omission], canvas: Size, recipe: Recipe) -> bytes:
     """Returns `data_card.md`.
 
     Args:
@@ -75,14 +75,16 @@ def data_card(images: Sequence[PreparedImage], omissions: Sequence[Omission], ca
     return f"# {source.title}\n{text}".encode()
 
 
-def _counts(images: Sequence[PreparedImage]) -> str:
+def _counts(images: Collection[PreparedImage]) -> str:
     lines = ["| | train | test |", "|---|---:|---:|"]
-    by_density = collections.Counter((image.film.split, image.film.density) for image in images)
-    by_split = collections.Counter(image.film.split for image in images)
-    patients = collections.Counter(split for split, _ in {(i.film.split, i.film.patient) for i in images})
-    lines += [_row(f"density {d}", [by_density[split, d] for split in schema.SPLITS]) for d in schema.DENSITIES]
-    lines.append(_row("images", [by_split[split] for split in schema.SPLITS]))
-    lines.append(_row("patients", [patients[split] for split in schema.SPLITS]))
+    counted: collections.Counter[tuple[str, int]] = collections.Counter()
+    patients: dict[str, set[str]] = {split: set() for split in schema.SPLITS}
+    for image in images:
+        counted[image.film.split, image.film.density] += 1
+        patients[image.film.split].add(image.film.patient)
+    lines += [_row(f"density {d}", [counted[split, d] for split in schema.SPLITS]) for d in schema.DENSITIES]
+    lines.append(_row("images", [sum(counted[split, d] for d in schema.DENSITIES) for split in schema.SPLITS]))
+    lines.append(_row("patients", [len(patients[split]) for split in schema.SPLITS]))
     return "\n".join(lines)
 
 

@@ -4,31 +4,28 @@
 https://huggingface.co/docs/datasets/image_dataset#imagefolder
 """
 
-import csv
-import io
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator
 
 from preprocess.contract import schema
 from preprocess.dataset.recipe import PreparedImage
-from preprocess.dataset.record_parts import in_record_order
+from preprocess.dataset.tables import format_csv
 
 COLUMNS = ("file_name", "name", "density", "patient", "side", "view")
 """The tool replaces `file_name` by the image; `name` is the key of `dataset.csv`."""
 
 
-def metadata_files(images: Iterable[PreparedImage]) -> dict[str, bytes]:
-    """Returns the table of each folder that contains images, in record order."""
-    images = list(images)
-    splits = {split: in_record_order(images, split) for split in schema.SPLITS}
-    return {schema.metadata_file(split): _table(chosen) for split, chosen in splits.items() if chosen}
+def metadata_files(images: Collection[PreparedImage]) -> dict[str, Iterator[bytes]]:
+    """Returns the table of each folder that contains images: its lines, in record order.
+
+    Args:
+        images: each split in record order.
+    """
+    splits = {image.film.split for image in images}
+    return {schema.metadata_file(split): _table(images, split) for split in schema.SPLITS if split in splits}
 
 
-def _table(images: Iterable[PreparedImage]) -> bytes:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    for image in images:
-        film = image.film
-        name = film.image_name
-        table.writerow((f"{name}.png", name, film.density, film.patient, film.side, film.view))
-    return text.getvalue().encode()
+def _table(images: Collection[PreparedImage], split: str) -> Iterator[bytes]:
+    films = (image.film for image in images if image.film.split == split)
+    return format_csv(
+        COLUMNS, ((f"{f.image_name}.png", f.image_name, f.density, f.patient, f.side, f.view) for f in films)
+    )

@@ -6,32 +6,30 @@ features.json        the features of a record: the message Feature in feature.pr
 label.labels.txt     the density category of each label, one a line
 """
 
-import collections
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 from preprocess.contract import schema
 from preprocess.dataset.cards.source import source_of
 from preprocess.dataset.recipe import Recipe
-from preprocess.dataset.record_parts import RecordPart
+from preprocess.dataset.record_parts import RecordFile
 
 _FRAME_BYTES = 16  # of a record: its length, and the checksums of length and data
 _FEATURES = "tensorflow_datasets.core.features"
 
 
-def tfds_files(parts: Iterable[RecordPart], files: Mapping[str, Mapping], recipe: Recipe) -> dict[str, bytes]:
+def tfds_files(records: Sequence[RecordFile], recipe: Recipe) -> dict[str, bytes]:
     """Returns the three files.
 
     Args:
-        parts: of all shards.
-        files: path of each TFRecord file below the output root -> its `bytes`.
+        records: all TFRecord files, those of a split in the order of their shards.
     """
     categories = "".join(f"{density}\n" for density in schema.DENSITIES)
-    contents = (_dataset_info(list(parts), files, recipe), _features(recipe), categories.encode())
+    contents = (_dataset_info(records, recipe), _features(recipe), categories.encode())
     return dict(zip(schema.TFDS_FILES, contents, strict=True))
 
 
-def _dataset_info(parts: Sequence[RecordPart], files: Mapping[str, Mapping], recipe: Recipe) -> bytes:
+def _dataset_info(records: Sequence[RecordFile], recipe: Recipe) -> bytes:
     source = source_of(recipe)
     info: dict[str, object] = {
         "name": source.identifier,
@@ -42,7 +40,7 @@ def _dataset_info(parts: Sequence[RecordPart], files: Mapping[str, Mapping], rec
         "supervisedKeys": {
             "tuple": {"items": [{"featureKey": schema.FEATURE_IMAGE}, {"featureKey": schema.FEATURE_LABEL}]}
         },
-        "splits": _splits(parts, files, recipe.parameters.tfrecord_shards),
+        "splits": _splits(records),
     }
     if source.bibtex:
         info |= {"citation": source.bibtex, "location": {"urls": [source.url]}}
@@ -50,24 +48,21 @@ def _dataset_info(parts: Sequence[RecordPart], files: Mapping[str, Mapping], rec
     return _json(info)
 
 
-def _splits(parts: Sequence[RecordPart], files: Mapping[str, Mapping], shards: int) -> list[dict[str, object]]:
+def _splits(records: Sequence[RecordFile]) -> list[dict[str, object]]:
     """Returns the entries of the splits that contain images: the tool reads no empty split.
 
     As in all JSON forms of messages, numbers of 64 bits are strings. `numBytes` counts the serialized examples.
     """
     entries: list[dict[str, object]] = []
     for split in schema.SPLITS:
-        counted: collections.Counter[int] = collections.Counter()
-        for part in parts:
-            counted[part.shard] += len(part.images) if part.split == split else 0
-        in_files = sum(files[schema.record_file(split, shard, shards)]["bytes"] for shard in range(shards))
+        files = [record for record in records if record.split == split]
         stem = schema.RECORD_STEMS[split].rpartition("/")[2]
-        if images := counted.total():
+        if images := sum(file.images for file in files):
             entries.append({
                 "name": split,
-                "filepathTemplate": f"{stem}.tfrecords" if shards == 1 else f"{stem}-{{SHARD_X_OF_Y}}.tfrecords",
-                "shardLengths": [str(counted[shard]) for shard in range(shards)],
-                "numBytes": str(in_files - _FRAME_BYTES * images),
+                "filepathTemplate": f"{stem}.tfrecords" if len(files) == 1 else f"{stem}-{{SHARD_X_OF_Y}}.tfrecords",
+                "shardLengths": [str(file.images) for file in files],
+                "numBytes": str(sum(file.bytes for file in files) - _FRAME_BYTES * images),
             })  # fmt: skip
     return entries
 

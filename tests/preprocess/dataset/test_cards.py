@@ -1,6 +1,5 @@
 """The files that describe a data set, compared with its other files; tests/test_data_set.py has the tools read them."""
 
-import collections
 import csv
 import hashlib
 import json
@@ -16,6 +15,7 @@ from preprocess.dataset.cards.data_card import data_card
 from preprocess.dataset.cards.image_folder import metadata_files
 from preprocess.dataset.cards.tfds_info import tfds_files
 from preprocess.dataset.recipe import Parameters, PreparedImage, Recipe
+from preprocess.dataset.record_parts import RecordFile
 from tests.pipelines.test_preprocess import read_table, tree, write_films
 
 CARDS = {"small_train/metadata.csv", "small_test/metadata.csv", "cache/dataset_info.json", "cache/features.json",
@@ -105,8 +105,8 @@ def test_metadata_has_the_columns_of_the_table(job, tmp_path):
 def test_a_split_without_images_has_no_metadata_and_no_entry():
     images = [image(1), image(2)]
     assert list(metadata_files(images)) == ["small_train/metadata.csv"]
-    files = {"cache/ddsm_train.tfrecords": {"bytes": 200}, "cache/ddsm_eval.tfrecords": {"bytes": 0}}
-    written = tfds_files([], files, recipe())
+    records = [RecordFile("test", 0, 0, "cache/ddsm_eval.tfrecords", "", 0, 0, "")]
+    written = tfds_files(records, recipe())
     assert json.loads(written["cache/dataset_info.json"])["splits"] == []
 
 
@@ -127,10 +127,8 @@ def test_splits_of_dataset_info_are_those_of_the_records(shards, job, tmp_path):
 
 
 def test_features_have_the_size_of_the_images():
-    features = json.loads(
-        tfds_files([], collections.defaultdict(lambda: {"bytes": 0}), recipe(image_height=20, image_width=30))[
-            "cache/features.json"]
-    )["featuresDict"]["features"]  # fmt: skip
+    written = tfds_files([], recipe(image_height=20, image_width=30))
+    features = json.loads(written["cache/features.json"])["featuresDict"]["features"]
     assert set(features) == {"image", "label", "name", "height", "width"}
     assert features["image"]["tensor"] == {
         "dtype": "float32",

@@ -38,3 +38,20 @@ def test_what_cannot_be_written_to(tmp_path):
         storage.check_writable(str(tmp_path / "file/x"), "--output")
     storage.check_writable(str(tmp_path / "new"), "--output")
     assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_parallel_calls_are_a_few_items_ahead():
+    """With two threads, at most nine items are taken before the first result is used."""
+    taken = []
+    results = storage.map_items(lambda number: -number, (taken.append(n) or n for n in range(1000)), True, 2)
+    assert next(results) == 0
+    assert len(taken) == 9
+    assert list(results) == [-number for number in range(1, 1000)]
+
+
+def test_an_error_ends_parallel_calls():
+    taken = []
+    results = storage.map_items(lambda n: 1 // (5 - n), (taken.append(n) or n for n in range(1000)), True, 2)
+    with pytest.raises(ZeroDivisionError):
+        list(results)
+    assert len(taken) <= 5 + 9

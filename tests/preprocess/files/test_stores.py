@@ -59,6 +59,14 @@ class StoreContract:
         assert storage.list_folder(root) == ["a.txt", "br[ack]et", "star*"]
         assert storage.list_files(storage.join(root, "nothing")) == {}
 
+    def test_the_entries_of_a_folder(self, root, plant):
+        assert storage.list_entries(root) == []
+        for name in ("b/c/d.dcm", "b/e", "a.txt", "b.txt/f", "br[ack]et/g/h"):
+            plant(name, b"123")
+        assert storage.list_entries(root) == ["a.txt", "b", "b.txt", "br[ack]et"]
+        assert storage.list_entries(storage.join(root, "b")) == ["c", "e"]
+        assert storage.list_entries(storage.join(root, "nothing")) == []
+
     def test_a_listing_with_versions(self, root, plant):
         assert storage.survey(root) == Listing({})
         for name in ("b/c/d.dcm", "a.txt"):

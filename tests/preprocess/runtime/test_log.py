@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from preprocess.runtime import log as module
-from preprocess.runtime.log import Log, progress_line
+from preprocess.runtime.log import Log, next_wait, progress_line
 from preprocess.runtime.text import format_duration
 
 
@@ -120,3 +120,7 @@ def test_an_error_restores_the_terminal():
     with pytest.raises(ValueError, match="no"), log.bar("preparing", 1):
         raise ValueError("no")
     assert stream.getvalue().endswith("\x1b[?25h")
+
+
+def test_counting_takes_two_percent_of_the_time_at_most():
+    assert [next_wait(10, seconds) for seconds in (0, 0.1, 0.2, 1, 100)] == [10, 10, 10, 50, 5000]
