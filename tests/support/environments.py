@@ -14,7 +14,7 @@ def make_environment(folder, requirements, interpreter=sys.executable, tested_ve
     """Makes an environment with pip and these requirements only; returns the path of its interpreter.
 
     Args:
-        tested_versions: whether to install the versions of requirements/dev.txt, or those that a resolver chooses today.
+        tested_versions: whether to install the versions of requirements/dev.txt, or those that a resolver chooses.
     """
     python = Path(folder) / "bin/python"
     constraints = ["-c", ROOT / "requirements/dev.txt"] if tested_versions else []
