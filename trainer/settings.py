@@ -13,6 +13,8 @@ AUGMENTATIONS = FILMS, NONE = ("films", "none")
 CLASS_WEIGHTS = NONE, BALANCED = ("none", "balanced")
 PRECISIONS = AUTO, FLOAT32, TF32, BFLOAT16 = ("auto", "float32", "tf32", "bfloat16")
 KEPT = BEST, LAST = ("best", "last")
+METRICS = {"kappa": "quadratic_weighted_kappa", "accuracy": "accuracy", "auc": "macro_auc", "loss": "loss"}
+"""The metrics by which trainings are compared -> the columns of `validation.csv`."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Settings:
         keep: "best": the weights with the highest kappa of all validations are evaluated and exported; "last".
         patience: the training ends after so many validations without a higher kappa; 0 for never.
         calibrate: whether the logits are divided by a temperature that is fitted on the validation images.
+        report_metric: the metric of each validation that is reported to Vertex AI, a key of `METRICS`; "" for none.
     """
 
     model_dir: str
@@ -84,6 +87,7 @@ class Settings:
     keep: str = LAST
     patience: int = 0
     calibrate: bool = False
+    report_metric: str = ""
 
     @property
     def size(self) -> tuple[int, int]:

@@ -11,7 +11,7 @@ DIR/metrics.json            metrics of the last evaluation
 DIR/predictions.csv         its predictions, one row for each image
 DIR/tensorboard/            scalars and pictures; on Vertex AI in DIR/logs instead
 DIR/model.keras             the model as a Keras file
-DIR/export/                 the model as a SavedModel
+DIR/export/                 the model as a SavedModel; on Vertex AI also in DIR/model, see `saved_model`
 """
 
 import os
@@ -23,6 +23,7 @@ from pathlib import Path
 from preprocess.files import storage
 from preprocess.files.lock import check, locked
 from trainer.data.sources import input_errors
+from trainer.runtime.vertex import STREAM_VARIABLE
 
 IDENTITY_FILE, HISTORY_FILE, METRICS_FILE = "training.json", "history.csv", "metrics.json"
 SPEED_FILE, VALIDATION_FILE = "speed.csv", "validation.csv"
@@ -32,7 +33,6 @@ HISTORY_COLUMNS = ("step", "loss", "accuracy", "learning_rate")
 SPEED_COLUMNS = ("step", "steps_per_second", "images_per_second", "device")
 PREDICTIONS_FILE, KERAS_FILE, EXPORT_FOLDER, BOARD_FOLDER = "predictions.csv", "model.keras", "export", "tensorboard"
 CHECKPOINT_INDEX = "checkpoint"
-STREAM_VARIABLE = "AIP_TENSORBOARD_LOG_DIR"  # Vertex AI sets it to DIR/logs, which Vertex AI TensorBoard can show
 UNFINISHED = ".unfinished-"  # prefix of the names of incomplete files and folders
 _NEEDED = (
     IDENTITY_FILE,
