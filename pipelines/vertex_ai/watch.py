@@ -2,10 +2,11 @@
 
 import argparse
 
-from pipelines.vertex_ai.service import Job, Jobs, read_log, state_name
-from preprocess.runtime.log import Log
+from google.cloud.aiplatform_v1.types import BatchPredictionJob, HyperparameterTuningJob
 
-COMMANDS = {"status": "print the state of a job", "logs": "print the log of a job", "cancel": "cancel a job"}
+from pipelines.vertex_ai.service import Job, Jobs, read_log, state_name
+from pipelines.vertex_ai.study import describe_trials
+from preprocess.runtime.log import Log
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -37,4 +38,10 @@ def _describe(job: Job) -> str:
     times = {"created": job.create_time, "started": job.start_time, "ended": job.end_time}
     lines = [f"{job.name}: {state_name(job)}"]
     lines += [f"{name:8} {moment:%Y-%m-%d %H:%M:%S} UTC" for name, moment in times.items() if moment]
-    return "\n".join(lines + [f"error    {job.error.message}"] * bool(job.error.message))
+    if job.error.message:
+        lines.append(f"error    {job.error.message}")
+    if isinstance(job, HyperparameterTuningJob):
+        lines += describe_trials(job)
+    if isinstance(job, BatchPredictionJob) and job.output_info.gcs_output_directory:
+        lines.append(f"written  {job.output_info.gcs_output_directory}")
+    return "\n".join(lines)

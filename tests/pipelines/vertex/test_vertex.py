@@ -18,52 +18,26 @@ from google.cloud.aiplatform_v1.types import CustomJob
 from pipelines import preprocess_and_train, vertex
 from pipelines.vertex_ai import job as vertex_job
 from pipelines.vertex_ai import trainer_package
-from tests.support.cloud import upload
+from tests.support.cloud import objects, upload
 from tests.support.environments import ROOT, install, make_environment
 from tests.support.films import Described, write_download
-from tests.support.labelled import FLAGS, labelled_images, write_folder, write_records
-from tests.support.vertex_service import JOBS, NAME, vertex_service
+from tests.support.labelled import FLAGS
+from tests.support.vertex_service import FOLDERS, JOBS, NAME, WHERE, run, vertex_service
 
-WHERE = ["--project=p-abc", "--region=us-central1"]
-FOLDERS = ["--data_bucket=films", "--training_data_dir=set/train", "--eval_data_dir=set/test"]
 REQUIRED = "--require_accelerator"
+FOLDERS_OF_VERTEX = {
+    "AIP_MODEL_DIR": "gs://films/models/gpu/model/", "AIP_TENSORBOARD_LOG_DIR": "gs://films/models/gpu/logs/",
+}  # fmt: skip
 RECORDS = ["--training_data", "gs://films/cache/train.tfrecords", "--eval_data", "gs://films/cache/test.tfrecords"]
 
 CASES = [Described(f"Calc-Training_P_0000{n}_LEFT_CC", str(n)) for n in (1, 2, 3, 4)]
 TEST_CASES = [Described(f"Mass-Test_P_0010{n}_RIGHT_MLO", str(n)) for n in (1, 2, 3, 4)]
 
 
-@pytest.fixture(scope="module")
-def cloud(bucket, tmp_path_factory):
-    """(bucket with images and records, environment variables with which clients find it)."""
-    films, environment = bucket
-    root = tmp_path_factory.mktemp("data")
-    for split, count, seed in (("train", 24, 0), ("test", 9, 1)):
-        names, pixels, labels = labelled_images(count, seed)
-        write_folder(root / "set" / split, names, pixels)
-        write_records(root / f"cache/{split}.tfrecords", names, pixels, labels)
-    upload(root, films, "")
-    return films, environment
-
-
-@pytest.fixture
-def signed_in(cloud, monkeypatch):
-    """The bucket; the environment variables are set in this process."""
-    films, environment = cloud
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    return films
-
-
 def submit(service, trainer, *words):
     argv = ["submit", f"--trainer={trainer}", *WHERE, f"--api_endpoint={service.url}", "--staging=gs://films/staging",
             f"--model_dir=gs://films/models/{trainer}", *words]  # fmt: skip
     return run(*argv)
-
-
-def run(*argv):
-    command = [sys.executable, "-m", "pipelines.vertex", *argv]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 GPU_JOB = {
@@ -261,7 +235,7 @@ def test_the_uploaded_package_trains_in_a_new_environment(signed_in, cloud, tmp_
     refused, started = (
         subprocess.run(
             [python, "-I", "-m", job["pythonModule"], *arguments], cwd="/", capture_output=True, text=True,
-            env=os.environ | environment | {"AIP_TENSORBOARD_LOG_DIR": "gs://films/gpu-logs"}, check=False,
+            env=os.environ | environment | FOLDERS_OF_VERTEX, check=False,
         )
         for arguments in (job["args"], job["args"][:-1])
     )  # fmt: skip
@@ -270,7 +244,10 @@ def test_the_uploaded_package_trains_in_a_new_environment(signed_in, cloud, tmp_
     assert started.returncode == 0, started.stderr
     names = {blob.name for blob in films.list_blobs(prefix="models/gpu/")}
     assert {f"models/gpu/{name}" for name in ("metrics.json", "model.keras", "ckpt-3.index")} < names
-    assert list(films.list_blobs(prefix="gpu-logs/train/events"))
+    assert list(films.list_blobs(prefix="models/gpu/logs/train/events"))
+    saved_model = objects(films, "models/gpu/model/")
+    assert {"saved_model.pb", "variables/variables.index"} < saved_model.keys()
+    assert saved_model == objects(films, "models/gpu/export/")
     assert not any("/tensorboard/" in name for name in names)
     rows = csv.DictReader(io.StringIO(films.blob("models/gpu/predictions.csv").download_as_text()))
     assert len({row["name"] for row in rows}) == 9
