@@ -25,8 +25,8 @@ from trainer.options import positive
 
 INSTANCES_FILE = "instances.jsonl"
 MACHINE = "n1-standard-4"
-_BATCH = 16
-"""Images in a request to a machine, about 1 MB of JSON; a single request to a model on Vertex AI may have 1.5 MB."""
+_BATCH = 12
+"""Images in a request to a machine, at most 1.2 MB of JSON; an online request to a model may have 1.5 MB."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

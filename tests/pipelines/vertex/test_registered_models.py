@@ -109,7 +109,7 @@ def test_a_batch_prediction_of_prepared_images(trained, signed_in, tmp_path):
         "instanceConfig": {"instanceType": "object", "keyField": "key"},
         "outputConfig": {"predictionsFormat": "jsonl", "gcsDestination": {"outputUriPrefix": "gs://films/out"}},
         "dedicatedResources": {"machineSpec": {"machineType": "n1-standard-4"}, "startingReplicaCount": 1},
-        "manualBatchTuningParameters": {"batchSize": 16},
+        "manualBatchTuningParameters": {"batchSize": 12},
     }
     lines = films.blob("out/instances.jsonl").download_as_text().splitlines()
     sent = {line["key"]: np.array(line["pixels"]) for line in map(json.loads, lines)}
