@@ -28,7 +28,7 @@ test: .venv/dev.stamp lint
 # The fault tests in full; `make test` runs a short form of them.
 test-faults: .venv/dev.stamp
 	FAULTS=full $(BIN)/python -m pytest tests/faults tests/test_determinism.py tests/trainer/runtime/test_devices.py \
-	    tests/pipelines/test_tpu_package.py
+	    tests/pipelines/test_tpu_image.py tests/pipelines/test_tpu_package.py
 
 # The pages in a browser; needs chromium, Node.js and npm. `make test` skips it if they are missing.
 test-page: .venv/dev.stamp
@@ -71,6 +71,9 @@ lock: .venv/dev.stamp
 	    -c requirements/dev.txt -o requirements/tools.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --group notebook \
 	    -c requirements/dev.txt -o requirements/notebook.txt
+	$(BIN)/python -c "from pipelines.vertex_ai import trainer_package as t; print(*t.requirements(t.TPU), sep='\n')" | \
+	    $(BIN)/uv pip compile -q --python-version 3.11 --python-platform x86_64-manylinux_2_31 --no-header --no-annotate \
+	    - -o docker/tpu/requirements.txt
 
 clean:
 	rm -rf .venv demo real build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -5,7 +5,7 @@
     verify                 checks a data set
     report                 data set and models -> one HTML page        uses `report_page`
     tune                   data set -> a search for hyperparameters    uses `tuning`
-    vertex                 trains on Vertex AI                         uses `vertex_ai`
+    vertex                 trainings, searches, models on Vertex AI    uses `vertex_ai`
     preprocess_and_train   runs the commands one after the other       uses `chain`
 
 May import `preprocess` and `trainer`; neither imports `pipelines`.

@@ -155,15 +155,15 @@ def test_all_links_of_the_documents_exist():
 
 
 def test_all_options_in_the_text_exist():
-    from pipelines import tune
+    from pipelines import tune, vertex
     from pipelines.preparation import options as preparation
     from pipelines.preprocess_and_train import _flags
-    from pipelines.vertex_ai.options import add_vertex_options
     from trainer import evaluate, gpu_model, tpu_model
 
     parsers = (gpu_model.make_parser(), tpu_model.make_parser(), evaluate.make_parser(), tune.make_parser())
     known = _flags(preparation.add_options) | {flag for parser in parsers for flag in parser._option_string_actions}
-    known |= _flags(add_vertex_options)
+    known |= vertex._parser().known_options()
+    known |= {"--location", "--config", "--substitutions"}  # of gcloud
     known |= {
         "--trainer",
         "--train_on",

@@ -9,9 +9,9 @@ from typing import Any
 from preprocess.runtime.arguments import CommandParser, HelpFormatter
 from preprocess.runtime.errors import InputError
 from trainer import settings as choices
+from trainer.runtime.vertex import MODEL_DIR_VARIABLE
 from trainer.settings import RESIDUAL, TUTORIAL, Settings, default_of, settings_for
 
-MODEL_DIR_VARIABLE = "AIP_MODEL_DIR"  # Vertex AI sets it to the folder for the model
 _OWN_NAMES = {"height": "image_height", "width": "image_width", "channels": "image_channel",
               "categories": "category_count"}  # fmt: skip
 """Settings whose options have other names."""
@@ -151,6 +151,10 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     training.add_argument("--checkpoint_steps", type=positive, default=Settings.checkpoint_steps,
                           help="steps between two checkpoints; a stopped run is resumed from the last one")  # fmt: skip
     _add_validation_options(parser)
+    training.add_argument(
+        "--report_metric", choices=choices.METRICS, default="",
+        help="report this metric of each validation to Vertex AI; for the trials of pipelines.vertex tune",
+    )  # fmt: skip
     evaluation = parser.add_argument_group("evaluation and export")
     evaluation.add_argument(
         "--eval_steps", type=_whole, default=Settings.eval_steps,
@@ -210,7 +214,11 @@ def _check(settings: Settings) -> None:
     if settings.seeds > 1 and settings.network == TUTORIAL:
         raise InputError(f"--seeds {settings.seeds} with --network {TUTORIAL}; expected --network {RESIDUAL}")
     if not settings.validates:
-        given = {"--patience": settings.patience > 0, "--calibrate": settings.calibrate}
+        given = {
+            "--patience": settings.patience > 0,
+            "--calibrate": settings.calibrate,
+            "--report_metric": bool(settings.report_metric),
+        }
         for flag in (flag for flag, is_given in given.items() if is_given):
             raise InputError(f"{flag} needs validation images; give --validation_share or --folds")
 

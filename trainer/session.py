@@ -22,6 +22,7 @@ from trainer.model_dir.folder import (  # fmt: skip
     open_model_dir,
 )
 from trainer.model_dir.identity import check_identity
+from trainer.model_dir.saved_model import copy_saved_model
 from trainer.model_dir.step_table import StepTable
 from trainer.network.networks import NETWORKS
 from trainer.network.optimizers import learning_rate_at, make_optimizer, set_learning_rate
@@ -30,7 +31,8 @@ from trainer.results.evaluation import Predictor
 from trainer.results.validation import Validation
 from trainer.runtime.devices import Devices
 from trainer.runtime.signals import Signals
-from trainer.settings import BEST, NONE, Settings
+from trainer.runtime.vertex import report_metric
+from trainer.settings import BEST, METRICS, NONE, Settings
 
 
 def run(settings: Settings, training: ImageSet, evaluation: ImageSet | None, devices: Devices, log: Log) -> None:
@@ -117,6 +119,8 @@ class _Session:
             step = self._load_best(step)
         conclude(self._model, self._predictor, step, precision, self._run)
         self._model_dir.upload_changes()
+        if self._devices.is_chief and trains:
+            copy_saved_model(self._model_dir)
         self._log.info(f"the model and its results are in {settings.model_dir}")
 
     def _check_same_step(self, step: int) -> None:
@@ -186,6 +190,9 @@ class _Session:
         scalars = self._validation.add(step, images.labels, logits, self._model, self._log)
         TensorBoardWriter(self._model_dir.local / BOARD_FOLDER / "validation").scalars(step, scalars)
         self._model_dir.upload_changes()
+        reported = self._settings.report_metric
+        if self._devices.is_chief and METRICS.get(reported) in scalars:
+            report_metric(reported, scalars[METRICS[reported]], step)
 
     def _ends_early(self, step: int) -> bool:
         """Whether --patience ends the training after this step."""

@@ -14,6 +14,8 @@ CLASS_WEIGHTS = NONE, BALANCED = ("none", "balanced")
 PRECISIONS = AUTO, FLOAT32, TF32, BFLOAT16 = ("auto", "float32", "tf32", "bfloat16")
 KEPT = BEST, LAST = ("best", "last")
 EXPORT_FORMATS = SAVED_MODEL, KERAS, LITERT = ("saved_model", "keras", "litert")
+METRICS = {"kappa": "quadratic_weighted_kappa", "accuracy": "accuracy", "auc": "macro_auc", "loss": "loss"}
+"""The metrics by which trainings are compared -> the columns of `validation.csv`."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Settings:
         patience: the training ends after so many validations without a higher kappa; 0 for never.
         calibrate: whether the logits are divided by a temperature that is fitted on the validation images.
         export_format: the formats in which the model is exported; the SavedModel is always written.
+        report_metric: the metric of each validation that is reported to Vertex AI, a key of `METRICS`; "" for none.
     """
 
     model_dir: str
@@ -87,6 +90,7 @@ class Settings:
     patience: int = 0
     calibrate: bool = False
     export_format: tuple[str, ...] = (SAVED_MODEL, KERAS)
+    report_metric: str = ""
 
     @property
     def size(self) -> tuple[int, int]:

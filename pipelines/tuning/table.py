@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from pipelines.tuning.drawing import Parameters
 from pipelines.tuning.result import Result
 from pipelines.tuning.rounds import COMPLETE, Outcome
+from trainer.settings import METRICS
 
-METRICS = {"kappa": "quadratic_weighted_kappa", "accuracy": "accuracy", "auc": "macro_auc", "loss": "loss"}
-"""From a value of `--metric` to the column of `validation.csv`."""
 _LOWER_IS_BETTER = {"loss"}
 
 

@@ -1,12 +1,16 @@
-"""Builds the custom job of a training on Vertex AI: one machine with an accelerator."""
+"""Builds the custom job of a training on Vertex AI: one machine with an accelerator.
+
+A training on a GPU runs in Google's container image for TensorFlow, which installs the trainers' package. For a TPU v5e
+Google has no image; a training runs in the one that `docker/tpu/Dockerfile` describes.
+"""
 
 import argparse
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from google.cloud.aiplatform_v1.types import (
     AcceleratorType,
+    ContainerSpec,
     CustomJob,
     CustomJobSpec,
     DiskSpec,
@@ -20,89 +24,86 @@ from google.cloud.aiplatform_v1.types import (
 from pipelines.vertex_ai.trainer_package import GPU, TPU
 from preprocess.runtime.errors import InputError
 
-
-@dataclass(frozen=True)
-class Machine:
-    """The default machine of a training.
-
-    Attributes:
-        accelerator: type of the GPU; empty for a TPU.
-        topology: of the TPU chips, e.g. "2x2"; empty for a GPU.
-        image: container image.
-    """
-
-    machine_type: str
-    accelerator: str
-    accelerator_count: int
-    topology: str
-    image: str
-
-
-MACHINES = {
-    GPU: Machine("g2-standard-8", "NVIDIA_L4", 1, "", "us-docker.pkg.dev/vertex-ai/training/tf-gpu.2-17.py310:latest"),
-    TPU: Machine(
-        "ct5lp-hightpu-4t", "", 0, "2x2", "us-docker.pkg.dev/vertex-ai/training/tf-cpu.2-17.py310:latest"
-    ),
-}  # fmt: skip
+GPU_MACHINE, GPU_TYPE = "g2-standard-8", "NVIDIA_L4"
+GPU_IMAGE = "us-docker.pkg.dev/vertex-ai/training/tf-gpu.2-17.py310:latest"
+TPU_MACHINE = "ct5lp-hightpu-4t"
+TPU_TOPOLOGIES = {"ct5lp-hightpu-1t": "1x1", "ct5lp-hightpu-4t": "2x2", "ct5lp-hightpu-8t": "2x4"}
+"""Machine with a TPU v5e -> the arrangement of its chips. Larger arrangements need several machines."""
+TPU_IMAGE = "{region}-docker.pkg.dev/{project}/breast-density/tpu-trainer:latest"
+"""The image that `docker/tpu/cloudbuild.yaml` builds."""
 DISK_GB = 100
 
 
-def build_job(
-    options: argparse.Namespace, name: str, package: str, arguments: Sequence[str], model_dir: str
-) -> CustomJob:
-    """Returns the job.
+def job_spec(options: argparse.Namespace, package: str, arguments: Sequence[str], output: str) -> CustomJobSpec:
+    """Returns what a training runs, and on which machine.
 
     Args:
-        options: `--trainer` and those of `options.add_vertex_options`.
-        name: the display name.
-        package: gs:// path of the trainers' package.
+        options: `--project`, `--region`, `--trainer` and those of `options.add_machine_options`.
+        package: gs:// path of the trainers' package; for a TPU "".
         arguments: of the trainer.
-        model_dir: gs:// folder of the model, also for the data that are streamed to TensorBoard.
+        output: gs:// folder; Vertex AI names folders in it in the variables of `trainer.runtime.vertex`.
 
     Raises:
-        InputError: an unknown accelerator.
+        InputError: an unknown accelerator, or one that does not suit the trainer.
     """
-    default = MACHINES[options.trainer]
-    accelerator = options.accelerator or default.accelerator
-    own_machine = bool(options.training_machine)
-    machine = MachineSpec(
-        machine_type=options.training_machine or default.machine_type,
-        accelerator_type=_accelerator(accelerator) if accelerator else None,
-        accelerator_count=(options.accelerator_count or default.accelerator_count) if accelerator else None,
-        tpu_topology=options.tpu_topology or ("" if own_machine else default.topology),
-    )
-    program = PythonPackageSpec(
-        executor_image_uri=options.image or default.image,
-        package_uris=[package],
-        python_module=f"trainer.{options.trainer}_model",
-        args=[*arguments, "--require_accelerator"],  # a machine that is paid for its accelerator uses it
-        env=[EnvVar(name="PYTHONUNBUFFERED", value="1")],
-    )
+    arguments = [*arguments, "--require_accelerator"]  # a machine that is paid for its accelerator uses it
     pool = WorkerPoolSpec(
-        machine_spec=machine,
+        machine_spec=_tpu_machine(options) if options.trainer == TPU else _gpu_machine(options),
         replica_count=1,
-        python_package_spec=program,
         disk_spec=DiskSpec(boot_disk_type="pd-ssd", boot_disk_size_gb=DISK_GB),
     )
-    spec = CustomJobSpec(
+    if options.trainer == TPU:
+        default = TPU_IMAGE.format(region=options.region, project=options.project)
+        pool.container_spec = ContainerSpec(image_uri=options.image or default, args=arguments)
+    else:
+        pool.python_package_spec = PythonPackageSpec(
+            executor_image_uri=options.image or GPU_IMAGE,
+            package_uris=[package],
+            python_module=f"trainer.{GPU}_model",
+            args=arguments,
+            env=[EnvVar(name="PYTHONUNBUFFERED", value="1")],
+        )
+    return CustomJobSpec(
         worker_pool_specs=[pool],
         service_account=options.service_account,
         tensorboard=options.tensorboard,
-        base_output_directory=GcsDestination(output_uri_prefix=model_dir),
+        base_output_directory=GcsDestination(output_uri_prefix=output),
     )
-    return CustomJob(display_name=name, job_spec=spec)
 
 
-def _accelerator(name: str) -> AcceleratorType:
-    known = [kind.name for kind in AcceleratorType][1:]
+def _gpu_machine(options: argparse.Namespace) -> MachineSpec:
+    name = options.accelerator or GPU_TYPE
+    known = [kind.name for kind in AcceleratorType if kind.name.startswith("NVIDIA")]
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
-        raise InputError(f"--accelerator {name}: not an accelerator of Vertex AI; did you mean {near}?")
-    return AcceleratorType[name]
+        raise InputError(f"--accelerator {name}: not a GPU of Vertex AI; did you mean {near}?")
+    if options.tpu_topology:
+        raise InputError(f"--tpu_topology {options.tpu_topology}: a GPU has none; choose --trainer {TPU}")
+    return MachineSpec(
+        machine_type=options.training_machine or GPU_MACHINE,
+        accelerator_type=AcceleratorType[name],
+        accelerator_count=options.accelerator_count or 1,
+    )
+
+
+def _tpu_machine(options: argparse.Namespace) -> MachineSpec:
+    name = options.training_machine or TPU_MACHINE
+    if options.accelerator or options.accelerator_count:
+        given = options.accelerator or options.accelerator_count
+        raise InputError(f"{given}: the machines of a TPU v5e need no accelerator; choose one with --training_machine")
+    if name not in TPU_TOPOLOGIES:
+        raise InputError(f"--training_machine {name}: has no TPU v5e; expected one of {', '.join(TPU_TOPOLOGIES)}")
+    topology = TPU_TOPOLOGIES[name]
+    if options.tpu_topology not in (None, topology):
+        raise InputError(
+            f"--tpu_topology {options.tpu_topology}: a training runs on one machine, and {name} has {topology} chips; "
+            f"leave the option out, or choose another --training_machine"
+        )
+    return MachineSpec(machine_type=name, tpu_topology=topology)
 
 
 def as_json(job: CustomJob) -> str:
-    """Returns the JSON that is sent for a job."""
-    return CustomJob.to_json(
+    """Returns the JSON that is sent for a job, or for another message."""
+    return type(job).to_json(
         job, always_print_fields_with_no_presence=False, preserving_proto_field_name=False, use_integers_for_enums=False
     )

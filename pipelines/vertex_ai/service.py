@@ -1,23 +1,33 @@
-"""Creates, watches and cancels custom jobs of Vertex AI, and reads their logs, with Google's client libraries."""
+"""Creates, watches and cancels jobs of Vertex AI, and reads their logs, with Google's client libraries."""
 
 import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import responses
+from typing import TypeAlias
 
 from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError, ServerError, TooManyRequests
 from google.api_core.retry import Retry, if_exception_type
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.aiplatform_v1.services.job_service import JobServiceClient
 from google.cloud.aiplatform_v1.services.job_service.transports import JobServiceRestTransport
-from google.cloud.aiplatform_v1.types import CustomJob, JobState
+from google.cloud.aiplatform_v1.types import BatchPredictionJob, CustomJob, HyperparameterTuningJob, JobState
 from requests import RequestException
 
 from preprocess.files.google_errors import configure_google_client, credential_error
-from preprocess.runtime.errors import RunFailed
+from preprocess.runtime.errors import InputError, RunFailed
 from preprocess.runtime.log import Log
 
+Job: TypeAlias = CustomJob | HyperparameterTuningJob | BatchPredictionJob
+_KINDS = {
+    "customJobs": "custom_job",
+    "hyperparameterTuningJobs": "hyperparameter_tuning_job",
+    "batchPredictionJobs": "batch_prediction_job",
+}
+"""The part of a job's name before its number -> the part of the client's methods for it."""
+_METHODS = {CustomJob: "custom_job", HyperparameterTuningJob: "hyperparameter_tuning_job",
+            BatchPredictionJob: "batch_prediction_job"}  # fmt: skip
 ENDED = {
     JobState.JOB_STATE_SUCCEEDED, JobState.JOB_STATE_FAILED, JobState.JOB_STATE_CANCELLED, JobState.JOB_STATE_EXPIRED,
 }  # fmt: skip
@@ -29,36 +39,40 @@ _POLL_RETRY = Retry(
 
 
 class Jobs:
-    """The custom jobs of a project in a region. All methods raise the errors of `_translate_errors`.
+    """The jobs of a project in a region. All methods raise the errors of `translate_errors`.
+
+    A job is named by its whole name; a training also by its number.
 
     Args:
         endpoint: address of the service; empty for Google's in the region.
     """
 
     def __init__(self, project: str, region: str, endpoint: str = ""):
-        self._project, self._region = project, region
-        scheme, _, host = (endpoint or f"https://{region}-aiplatform.googleapis.com").rpartition("://")
-        configure_google_client()
-        with _translate_errors("Vertex AI"):
-            transport = JobServiceRestTransport(host=host, url_scheme=scheme or "https")
-        self._client = JobServiceClient(transport=transport)
+        self._parent = parent_of(project, region)
+        with translate_errors("Vertex AI"):
+            self._client = JobServiceClient(transport=JobServiceRestTransport(**address(region, endpoint)))
 
-    def create(self, job: CustomJob) -> CustomJob:
-        parent = f"projects/{self._project}/locations/{self._region}"
-        with _translate_errors(parent):
-            return self._client.create_custom_job(parent=parent, custom_job=job, timeout=REQUEST_SECONDS)
+    def create(self, job: Job) -> str:
+        """Creates a job; returns its name."""
+        method = _METHODS[type(job)]
+        with translate_errors(self._parent):
+            create = getattr(self._client, f"create_{method}")
+            return create(parent=self._parent, **{method: job}, timeout=REQUEST_SECONDS).name
 
-    def get(self, name: str, retry: Retry | None = None) -> CustomJob:
-        """Returns a job, given its name or number."""
-        with _translate_errors(name):
-            return self._client.get_custom_job(name=self.full_name(name), retry=retry, timeout=REQUEST_SECONDS)
+    def get(self, name: str, retry: Retry | None = None) -> Job:
+        full_name = self.full_name(name)
+        with translate_errors(name):
+            return getattr(self._client, f"get_{_kind(full_name)}")(
+                name=full_name, retry=retry, timeout=REQUEST_SECONDS
+            )
 
     def cancel(self, name: str) -> None:
-        with _translate_errors(name):
-            self._client.cancel_custom_job(name=self.full_name(name), timeout=REQUEST_SECONDS)
+        full_name = self.full_name(name)
+        with translate_errors(name):
+            getattr(self._client, f"cancel_{_kind(full_name)}")(name=full_name, timeout=REQUEST_SECONDS)
 
     def full_name(self, name: str) -> str:
-        return name if "/" in name else f"projects/{self._project}/locations/{self._region}/customJobs/{name}"
+        return name if "/" in name else f"{self._parent}/customJobs/{name}"
 
     def wait(self, name: str, poll_seconds: float, log: Log) -> None:
         """Waits until a job has ended, and prints every change of its state.
@@ -85,12 +99,36 @@ class Jobs:
             raise RunFailed(f"{name}: {state_name(job)}: {job.error.message or 'no error message'}; see its logs")
 
 
+def parent_of(project: str, region: str) -> str:
+    """Returns the name of a region of a project, which contains all jobs and models."""
+    return f"projects/{project}/locations/{region}"
+
+
+def address(region: str, endpoint: str) -> dict[str, str]:
+    """Returns the arguments with which a client's transport finds the service."""
+    configure_google_client()
+    scheme, _, host = (endpoint or f"https://{region}-aiplatform.googleapis.com").rpartition("://")
+    return {"host": host, "url_scheme": scheme or "https"}
+
+
+def _kind(name: str) -> str:
+    """Returns the part of the client's methods for a job.
+
+    Raises:
+        InputError: the name has another form.
+    """
+    kind = name.split("/")[-2]
+    if kind not in _KINDS:
+        raise InputError(f"{name}: is not the name of a job; expected .../NUMBER with one of {', '.join(_KINDS)}")
+    return _KINDS[kind]
+
+
 def read_log(project: str, number: str, endpoint: str = "") -> Iterator[str]:
     """Yields the log entries of a job so far, the oldest first, as lines of text."""
     from google.cloud import logging
 
     configure_google_client()
-    with _translate_errors(f"the logs of job {number}"):
+    with translate_errors(f"the logs of job {number}"):
         client = logging.Client(project=project, client_options={"api_endpoint": endpoint} if endpoint else None,
                                 _use_grpc=False)  # fmt: skip
         wanted = f'resource.type="ml_job" resource.labels.job_id="{number}"'
@@ -99,13 +137,13 @@ def read_log(project: str, number: str, endpoint: str = "") -> Iterator[str]:
             yield f"{entry.timestamp:%Y-%m-%d %H:%M:%S} {entry.severity or 'DEFAULT':8} {str(message).rstrip()}"
 
 
-def state_name(job: CustomJob) -> str:
+def state_name(job: Job) -> str:
     """Returns the state of a job, e.g. "RUNNING"."""
     return JobState(job.state).name.removeprefix("JOB_STATE_")
 
 
 @contextmanager
-def _translate_errors(what: str) -> Iterator[None]:
+def translate_errors(what: str) -> Iterator[None]:
     """Converts the exceptions of Google's client libraries to errors of one line.
 
     Args:

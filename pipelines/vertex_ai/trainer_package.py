@@ -1,4 +1,7 @@
-"""Builds the trainers as a source package, without Beam and with the TensorFlow build for an accelerator."""
+"""Builds the trainers as a source package for a GPU, without Beam.
+
+For a TPU, `docker/tpu/Dockerfile` takes the place of the package; `requirements` has its requirements, too.
+"""
 
 import hashlib
 import re
@@ -32,12 +35,11 @@ _NOT_FOR_TRAINING = {
 _PACKAGE_NAME = re.compile(r"[A-Za-z0-9.-]+")
 
 
-def build(folder: Path, accelerator: str) -> tuple[Path, str]:
+def build(folder: Path) -> tuple[Path, str]:
     """Builds the package.
 
     Args:
         folder: an empty folder.
-        accelerator: "gpu" or "tpu".
 
     Returns:
         The path of the package in `folder`, and a hash of its sources.
@@ -49,7 +51,7 @@ def build(folder: Path, accelerator: str) -> tuple[Path, str]:
     for package in (preprocess, trainer):
         origin = Path(str(package.__file__)).parent
         shutil.copytree(origin, source / origin.name, ignore=shutil.ignore_patterns("__pycache__"))
-    (source / "pyproject.toml").write_text(_settings(accelerator))
+    (source / "pyproject.toml").write_text(_settings())
     content = hashlib.sha256()  # of the sources, because the archive contains the time
     for file in sorted(path for path in source.rglob("*") if path.is_file()):
         content.update(f"{file.relative_to(source)}\0{file.stat().st_size}\0".encode() + file.read_bytes())
@@ -62,7 +64,11 @@ def build(folder: Path, accelerator: str) -> tuple[Path, str]:
 
 
 def requirements(accelerator: str) -> list[str]:
-    """Returns the requirements of the trainers: those of this project that they use, and TensorFlow."""
+    """Returns the requirements of the trainers: those of this project that they use, and TensorFlow.
+
+    Args:
+        accelerator: "gpu" or "tpu".
+    """
     return [*sorted(_project_requirements()), *TENSORFLOW[accelerator]]
 
 
@@ -74,9 +80,9 @@ def _project_requirements() -> Iterator[str]:
             yield requirement
 
 
-def _settings(accelerator: str) -> str:
+def _settings() -> str:
     """Returns the text of its pyproject.toml. Google's container images for training contain Python 3.10."""
-    needed = "".join(f'    "{requirement}",\n' for requirement in requirements(accelerator))
+    needed = "".join(f'    "{requirement}",\n' for requirement in requirements(GPU))
     return (
         '[build-system]\nrequires = ["setuptools>=77"]\nbuild-backend = "setuptools.build_meta"\n\n'
         f'[project]\nname = "{NAME}"\nversion = "{metadata.version(PROJECT)}"\nrequires-python = ">=3.10"\n'

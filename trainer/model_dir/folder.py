@@ -11,7 +11,7 @@ DIR/metrics.json            metrics of the last evaluation
 DIR/predictions.csv         its predictions, one row for each image
 DIR/tensorboard/            scalars and pictures; on Vertex AI in DIR/logs instead
 DIR/model.keras             the model as a Keras file
-DIR/export/                 the model as a SavedModel
+DIR/export/                 the model as a SavedModel; on Vertex AI also in DIR/model, see `saved_model`
 DIR/model.tflite            the model as a LiteRT file
 DIR/model_card.md           what is known about the model, for people
 """
@@ -25,6 +25,7 @@ from pathlib import Path
 from preprocess.files import storage
 from preprocess.files.lock import check, locked
 from trainer.data.sources import input_errors
+from trainer.runtime.vertex import STREAM_VARIABLE
 
 IDENTITY_FILE, HISTORY_FILE, METRICS_FILE = "training.json", "history.csv", "metrics.json"
 SPEED_FILE, VALIDATION_FILE = "speed.csv", "validation.csv"
@@ -35,7 +36,6 @@ SPEED_COLUMNS = ("step", "steps_per_second", "images_per_second", "device")
 PREDICTIONS_FILE, CARD_FILE, BOARD_FOLDER = "predictions.csv", "model_card.md", "tensorboard"
 EXPORT_FOLDER, KERAS_FILE, LITERT_FILE = "export", "model.keras", "model.tflite"
 CHECKPOINT_INDEX = "checkpoint"
-STREAM_VARIABLE = "AIP_TENSORBOARD_LOG_DIR"  # Vertex AI sets it to DIR/logs, which Vertex AI TensorBoard can show
 UNFINISHED = ".unfinished-"  # prefix of the names of incomplete files and folders
 _NEEDED = (
     IDENTITY_FILE,

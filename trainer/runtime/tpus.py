@@ -27,6 +27,8 @@ def find_tpu(name: str, zone: str, project: str) -> Devices | None:
     found = name or os.environ.get("TPU_NAME") or ("local" if any(map(os.path.exists, _TPU_FILES)) else "")
     if not found:
         return None
+    if found == "local" and not any(map(os.path.exists, _TPU_FILES)):  # with PJRT, TensorFlow ends the process
+        raise InputError(_error(found, f"this machine has no {' and no '.join(_TPU_FILES)}"))
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(
             tpu=found, zone=zone or None, project=project or None
@@ -37,19 +39,19 @@ def find_tpu(name: str, zone: str, project: str) -> Devices | None:
         tf.tpu.experimental.initialize_tpu_system(resolver)
         strategy = tf.distribute.TPUStrategy(resolver)
     except (tf.errors.OpError, ValueError, RuntimeError, ImportError, OSError, *_lookup_errors()) as error:
-        raise InputError(
-            f"TPU {found!r} cannot be used: {_tpu_fault(found, error)}; check --tpu, --tpu_zone and --gcp_project"
-        ) from error
+        raise InputError(_error(found, _tpu_fault(error))) from error
     return Devices(
         strategy, TPU, f"TPU {found!r}, {strategy.num_replicas_in_sync} cores", has_bfloat16=True,
         io_device=None if found == "local" else LOCAL_HOST,
     )  # fmt: skip
 
 
-def _tpu_fault(name: str, error: Exception) -> str:
+def _error(name: str, fault: str) -> str:
+    return f"TPU {name!r} cannot be used: {fault}; check --tpu, --tpu_zone and --gcp_project"
+
+
+def _tpu_fault(error: Exception) -> str:
     """Returns one line that says why a TPU cannot be used."""
-    if name == "local" and not any(map(os.path.exists, _TPU_FILES)):
-        return f"this machine has no {' and no '.join(_TPU_FILES)}"
     lines = [line.strip() for line in str(error).splitlines()]
     causes = [line for line in lines if line and not line.startswith(_NO_CAUSE)]
     return causes[0] if causes else type(error).__name__

@@ -18,52 +18,26 @@ from google.cloud.aiplatform_v1.types import CustomJob
 from pipelines import preprocess_and_train, vertex
 from pipelines.vertex_ai import job as vertex_job
 from pipelines.vertex_ai import trainer_package
-from tests.support.cloud import upload
+from tests.support.cloud import objects, upload
 from tests.support.environments import ROOT, install, make_environment
 from tests.support.films import Described, write_download
-from tests.support.labelled import FLAGS, labelled_images, write_folder, write_records
-from tests.support.vertex_service import JOBS, NAME, vertex_service
+from tests.support.labelled import FLAGS
+from tests.support.vertex_service import FOLDERS, JOBS, NAME, WHERE, run, vertex_service
 
-WHERE = ["--project=p-abc", "--region=us-central1"]
-FOLDERS = ["--data_bucket=films", "--training_data_dir=set/train", "--eval_data_dir=set/test"]
 REQUIRED = "--require_accelerator"
+FOLDERS_OF_VERTEX = {
+    "AIP_MODEL_DIR": "gs://films/models/gpu/model/", "AIP_TENSORBOARD_LOG_DIR": "gs://films/models/gpu/logs/",
+}  # fmt: skip
 RECORDS = ["--training_data", "gs://films/cache/train.tfrecords", "--eval_data", "gs://films/cache/test.tfrecords"]
 
 CASES = [Described(f"Calc-Training_P_0000{n}_LEFT_CC", str(n)) for n in (1, 2, 3, 4)]
 TEST_CASES = [Described(f"Mass-Test_P_0010{n}_RIGHT_MLO", str(n)) for n in (1, 2, 3, 4)]
 
 
-@pytest.fixture(scope="module")
-def cloud(bucket, tmp_path_factory):
-    """(bucket with images and records, environment variables with which clients find it)."""
-    films, environment = bucket
-    root = tmp_path_factory.mktemp("data")
-    for split, count, seed in (("train", 24, 0), ("test", 9, 1)):
-        names, pixels, labels = labelled_images(count, seed)
-        write_folder(root / "set" / split, names, pixels)
-        write_records(root / f"cache/{split}.tfrecords", names, pixels, labels)
-    upload(root, films, "")
-    return films, environment
-
-
-@pytest.fixture
-def signed_in(cloud, monkeypatch):
-    """The bucket; the environment variables are set in this process."""
-    films, environment = cloud
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    return films
-
-
 def submit(service, trainer, *words):
     argv = ["submit", f"--trainer={trainer}", *WHERE, f"--api_endpoint={service.url}", "--staging=gs://films/staging",
             f"--model_dir=gs://films/models/{trainer}", *words]  # fmt: skip
     return run(*argv)
-
-
-def run(*argv):
-    command = [sys.executable, "-m", "pipelines.vertex", *argv]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 GPU_JOB = {
@@ -116,12 +90,42 @@ def test_options_for_another_machine(capsys):
     assert (job["serviceAccount"], job["tensorboard"]) == ("me@p", "projects/p/tensorboards/1")
 
 
-def test_a_tpu_job_has_four_chips(capsys):
+@pytest.mark.parametrize(("words", "machine", "topology"), [
+    ([], "ct5lp-hightpu-4t", "2x2"),
+    (["--training_machine=ct5lp-hightpu-8t"], "ct5lp-hightpu-8t", "2x4"),
+    (["--training_machine=ct5lp-hightpu-1t", "--tpu_topology=1x1"], "ct5lp-hightpu-1t", "1x1"),
+])  # fmt: skip
+def test_a_tpu_job_runs_in_the_image_of_this_project(words, machine, topology, capsys):
     argv = ["submit", "--trainer=tpu", *WHERE, "--staging=gs://b/s", "--model_dir=gs://b/m", "--dry_run", *RECORDS]
-    assert vertex.main(argv) == 0
+    assert vertex.main([*argv, *words]) == 0
     (pool,) = json.loads(capsys.readouterr().out)["jobSpec"]["workerPoolSpecs"]
-    assert pool["machineSpec"] == {"machineType": "ct5lp-hightpu-4t", "tpuTopology": "2x2"}
-    assert pool["pythonPackageSpec"]["pythonModule"] == "trainer.tpu_model"
+    assert pool == {
+        "machineSpec": {"machineType": machine, "tpuTopology": topology},
+        "replicaCount": "1",
+        "diskSpec": {"bootDiskType": "pd-ssd", "bootDiskSizeGb": 100},
+        "containerSpec": {
+            "imageUri": "us-central1-docker.pkg.dev/p-abc/breast-density/tpu-trainer:latest",
+            "args": ["--model_dir=gs://b/m", *RECORDS, REQUIRED],
+        },
+    }
+
+
+@pytest.mark.parametrize(("trainer", "words", "message"), [
+    ("tpu", ["--training_machine=cloud-tpu"],
+     "--training_machine cloud-tpu: has no TPU v5e; expected one of ct5lp-hightpu-1t, ct5lp-hightpu-4t, "
+     "ct5lp-hightpu-8t"),
+    ("tpu", ["--tpu_topology=4x4"],
+     "--tpu_topology 4x4: a training runs on one machine, and ct5lp-hightpu-4t has 2x2 chips; leave the option out, or "
+     "choose another --training_machine"),
+    ("tpu", ["--accelerator=TPU_V3"],
+     "TPU_V3: the machines of a TPU v5e need no accelerator; choose one with --training_machine"),
+    ("gpu", ["--tpu_topology=2x2"], "--tpu_topology 2x2: a GPU has none; choose --trainer tpu"),
+])  # fmt: skip
+def test_machines_that_do_not_suit_the_trainer_are_refused(trainer, words, message, capsys):
+    data = {"gpu": FOLDERS, "tpu": RECORDS}[trainer]
+    argv = ["submit", f"--trainer={trainer}", *WHERE, "--model_dir=gs://b/m", "--dry_run", *data, *words]
+    assert vertex.main(argv) == 2
+    assert capsys.readouterr().err == f"error: {message}\n"
 
 
 @pytest.mark.parametrize(("states", "status", "last"), [
@@ -210,45 +214,43 @@ def test_the_requirements_of_the_package():
 
 
 def test_the_same_sources_have_the_same_path_in_a_bucket(tmp_path):
-    first, second = (trainer_package.build(tmp_path / name, "gpu")[1] for name in "ab")
+    first, second = (trainer_package.build(tmp_path / name)[1] for name in "ab")
     assert first == second
-    assert trainer_package.build(tmp_path / "c", "tpu")[1] != first
 
 
 def test_the_uploaded_package_trains_in_a_new_environment(signed_in, cloud, tmp_path):
-    """With its declared requirements, except that TensorFlow is installed without its extras for CUDA and TPU."""
+    """With its declared requirements, except that TensorFlow is installed without its extra for CUDA."""
     films, environment = cloud
-    jobs = {}
-    for trainer, data in (("gpu", FOLDERS), ("tpu", RECORDS)):
-        with vertex_service() as service:
-            ran = submit(service, trainer, *data, *FLAGS, "--training_steps=3")
-        assert ran.returncode == 0, ran.stderr
-        jobs[trainer] = service.requests[0][2]["jobSpec"]["workerPoolSpecs"][0]["pythonPackageSpec"]
+    with vertex_service() as service:
+        ran = submit(service, "gpu", *FOLDERS, *FLAGS, "--training_steps=3")
+    assert ran.returncode == 0, ran.stderr
+    job = service.requests[0][2]["jobSpec"]["workerPoolSpecs"][0]["pythonPackageSpec"]
     declared = [*trainer_package.requirements("gpu")[:-1], "tensorflow>=2.21,<2.22", "setuptools"]
     python = make_environment(tmp_path / "venv", declared)
-    for trainer, job in jobs.items():
-        (uri,) = job["packageUris"]
-        package = tmp_path / f"{trainer}-{Path(uri).name}"
-        films.blob(uri.removeprefix("gs://films/")).download_to_filename(package)
-        install(python, package)
-        assert job["args"][-1] == REQUIRED
-        refused, started = (
-            subprocess.run(
-                [python, "-I", "-m", job["pythonModule"], *arguments], cwd="/", capture_output=True, text=True,
-                env=os.environ | environment | {"AIP_TENSORBOARD_LOG_DIR": f"gs://films/{trainer}-logs"}, check=False,
-            )
-            for arguments in (job["args"], job["args"][:-1])
-        )  # fmt: skip
-        assert refused.returncode == 2
-        assert refused.stderr.splitlines()[-1].startswith("error: TensorFlow finds no accelerator (there is no /dev/")
-        assert started.returncode == 0, started.stderr
-        names = {blob.name for blob in films.list_blobs(prefix=f"models/{trainer}/")}
-        assert {f"models/{trainer}/{name}" for name in ("metrics.json", "model.keras", "ckpt-3.index")} < names
-        assert list(films.list_blobs(prefix=f"{trainer}-logs/train/events"))
-        assert not any("/tensorboard/" in name for name in names)
-    for trainer in jobs:
-        rows = csv.DictReader(io.StringIO(films.blob(f"models/{trainer}/predictions.csv").download_as_text()))
-        assert len({row["name"] for row in rows}) == 9
+    (uri,) = job["packageUris"]
+    package = tmp_path / Path(uri).name
+    films.blob(uri.removeprefix("gs://films/")).download_to_filename(package)
+    install(python, package)
+    assert job["args"][-1] == REQUIRED
+    refused, started = (
+        subprocess.run(
+            [python, "-I", "-m", job["pythonModule"], *arguments], cwd="/", capture_output=True, text=True,
+            env=os.environ | environment | FOLDERS_OF_VERTEX, check=False,
+        )
+        for arguments in (job["args"], job["args"][:-1])
+    )  # fmt: skip
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines()[-1].startswith("error: TensorFlow finds no accelerator (there is no /dev/")
+    assert started.returncode == 0, started.stderr
+    names = {blob.name for blob in films.list_blobs(prefix="models/gpu/")}
+    assert {f"models/gpu/{name}" for name in ("metrics.json", "model.keras", "ckpt-3.index")} < names
+    assert list(films.list_blobs(prefix="models/gpu/logs/train/events"))
+    saved_model = objects(films, "models/gpu/model/")
+    assert {"saved_model.pb", "variables/variables.index"} < saved_model.keys()
+    assert saved_model == objects(films, "models/gpu/export/")
+    assert not any("/tensorboard/" in name for name in names)
+    rows = csv.DictReader(io.StringIO(films.blob("models/gpu/predictions.csv").download_as_text()))
+    assert len({row["name"] for row in rows}) == 9
 
 
 def test_the_chained_command_trains_on_vertex_ai(signed_in, tmp_path):
@@ -295,6 +297,4 @@ def test_missing_or_contradicting_options_of_the_chained_command(words, message,
 def test_an_unknown_accelerator(capsys):
     argv = ["submit", "--trainer=gpu", *WHERE, "--model_dir=gs://b/m", "--dry_run", "--accelerator=NVIDIA_L5"]
     assert vertex.main([*argv, *FOLDERS]) == 2
-    assert (
-        "--accelerator NVIDIA_L5: not an accelerator of Vertex AI; did you mean NVIDIA_L4?" in capsys.readouterr().err
-    )
+    assert "--accelerator NVIDIA_L5: not a GPU of Vertex AI; did you mean NVIDIA_L4?" in capsys.readouterr().err
