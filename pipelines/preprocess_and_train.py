@@ -1,6 +1,7 @@
 """Makes a data set and trains and evaluates models on it: `python -m pipelines.preprocess_and_train --help`."""
 
 import argparse
+import glob
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -97,7 +98,7 @@ def _folders(output: str, parameters: Mapping) -> list[str]:
 def _records(output: str, parameters: Mapping) -> list[str]:
     shards = parameters["tfrecord_shards"]
     train, test = (
-        [storage.join(output, f"{schema.RECORD_STEMS[split]}*.tfrecords")]
+        [storage.join(glob.escape(output), f"{schema.RECORD_STEMS[split]}*.tfrecords")]
         if shards is None
         else [storage.join(output, schema.record_file(split, shard, shards)) for shard in range(shards)]
         for split in schema.SPLITS

@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from pipelines import preprocess, preprocess_and_train, report, verify
+from preprocess.files import storage
 from tests.support.environments import ROOT
 from tests.support.films import Described, as_in_csv, random_film, write_csv
 from trainer import gpu_model, tpu_model
@@ -107,6 +108,18 @@ def test_the_commands_of_a_dry_run_make_the_same_files(done, films, tmp_path, ca
         assert MAINS[module](argv) == 0
     assert data_set(tmp_path) == data_set(done[0])
     assert_same_models(tmp_path, done[0])
+
+
+def test_the_number_of_record_files_need_not_be_known(films, tmp_path, capsys):
+    """It follows from the number of images; so the trainer gets a pattern, also in a folder with a bracket."""
+    options = [option for option in OPTIONS if not option.startswith("--tfrecord_shards")]
+    assert preprocess_and_train.main(words(films, tmp_path / "a[1]", "--dry_run", trainer="tpu", options=options)) == 0
+    pattern = f"{tmp_path}/a[[]1]/out/cache/ddsm_train*.tfrecords"
+    assert pattern in capsys.readouterr().out
+    file = tmp_path / "a[1]/out/cache/ddsm_train-00000-of-00002.tfrecords"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert storage.match(pattern) == [str(file)]
 
 
 def test_both_trainers_make_the_same_model(done):
