@@ -68,13 +68,14 @@ def publish_dataset(
             lock.check(recipe.output_root, recipe.lock_token)
             storage.write(recipe.staged(REFUSAL_FILE), json.dumps(asdict(result)).encode())
             storage.write(refused_omissions_file(recipe), format_omissions(omissions))
-        elif not _is_published(images, recipe):
-            publication = load_publication(recipe.output_root, recipe.staging)
-            if publication is None:
-                publication = _stage(images, omissions, result, parts, canvas, recipe)
-                lock.check(recipe.output_root, recipe.lock_token)
-                publication.save()
-            publication.complete()
+        else:
+            if not _is_published(images, recipe):
+                publication = load_publication(recipe.output_root, recipe.staging)
+                if publication is None:
+                    publication = _stage(images, omissions, result, parts, canvas, recipe)
+                    lock.check(recipe.output_root, recipe.lock_token)
+                    publication.save()
+                publication.complete()
             storage.delete_folder(recipe.staging_root)
     return result
 

@@ -241,7 +241,7 @@ def error_message(error: Exception) -> str:
 
 @contextmanager
 def output_errors(root: str) -> Iterator[None]:
-    """Converts OSError to RunFailed.
+    """Converts OSError to RunFailed. Only operations on the output belong into the context.
 
     Args:
         root: of the output, for an error without a path.
