@@ -7,8 +7,10 @@ Many files cannot be renamed in one atomic operation. So the renames are written
     OUT/small_train/…, OUT/cache/…                 renamed from the staging folder, each file whole
     OUT/manifest.json                              renamed last: with it, the data set is whole
 
-Every step may be repeated. A later run that finds the file of its own data set completes the publication (`recover`);
-if the file belongs to another data set, the files that were already published are deleted.
+Before the list is written, before the first file of an older data set is replaced, and before and after the manifest is
+moved, everything so far is written to the disk (`storage.sync`). So a power cut leaves a whole data set with its
+manifest, or none. Every step may be repeated. A later run that finds the file of its own data set completes the
+publication (`recover`); if the file belongs to another data set, the files that were already published are deleted.
 """
 
 import json
@@ -39,9 +41,11 @@ class Publication:
     replaced: tuple[str, ...] = ()
 
     def save(self) -> None:
-        """Writes the publication file."""
+        """Writes the publication file. What it lists is on the disk before, and the file itself is afterwards."""
         content = {"moves": self.moves, "replaced": self.replaced}
+        storage.sync(self.root)
         storage.write(storage.join(self.staging, PUBLICATION_FILE), json.dumps(content).encode())
+        storage.sync(self.root)
 
     def complete(self) -> None:
         """Performs all steps that are not done yet. May be called again, also by several processes at a time."""
@@ -49,10 +53,13 @@ class Publication:
         if storage.exists(manifest[0]):  # otherwise everything was moved already
             if storage.exists(manifest[1]) and storage.read(manifest[1]) != storage.read(manifest[0]):
                 storage.delete([manifest[1]])
+                storage.sync(self.root)
             kept = {final for _, final in self.moves}
             storage.delete(storage.join(self.root, file) for file in self.replaced if file not in kept)
             storage.move(files)
+            storage.sync(self.root)
             storage.move([manifest])
+            storage.sync(self.root)
 
     def undo(self) -> None:
         """Deletes the files that were published of an incomplete data set. The caller deletes the staging folder.
@@ -63,6 +70,7 @@ class Publication:
         if not storage.exists(storage.join(self.root, schema.MANIFEST_FILE)):
             names = {final for _, final in self.moves} | set(self.replaced)
             storage.delete(storage.join(self.root, name) for name in sorted(names))
+            storage.sync(self.root)
 
 
 def load_publication(root: str, staging: str) -> Publication | None:

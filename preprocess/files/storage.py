@@ -42,6 +42,7 @@ class Store(Protocol):
     def write(self, path: str, data: bytes) -> None: ...
     def move(self, source: str, target: str) -> None: ...
     def delete(self, path: str) -> None: ...
+    def sync(self, root: str) -> None: ...
     def upload(self, source: str, target: str) -> None: ...
     def download(self, source: str, target: str) -> None: ...
 
@@ -187,6 +188,11 @@ def delete_folder(root: str) -> None:
         local.delete_folder(root)
     else:
         delete(join(root, path) for path in list_files(root))
+
+
+def sync(root: str) -> None:
+    """Makes all changes below a folder durable: when this returns, a power cut loses none of them."""
+    _store(root).sync(root)
 
 
 def upload(source: str, target: str) -> None:
