@@ -44,12 +44,13 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
     found = find_films(options.input, options.output)
     runners.choose_worker_count(beam_options, len(found.films), sum(film.bytes for film in found.films))
     logging.basicConfig(level=logging.WARNING if runners.is_local(beam_options) else logging.INFO)
-    with locked(options.output, "--output"), storage.output_errors(options.output):
+    with locked(options.output, "--output"):
         log.info(f"predicting {len(found.films):,} films")
         with beam_errors(beam_options):
             pipeline = _build(found.films, info, recipe, options, beam_options)
         run_job(pipeline, beam_options)
-        rows = list(tables.read_films(storage.read(storage.join(options.output, tables.FILMS))))
+        with storage.output_errors(options.output):
+            rows = list(tables.read_films(storage.read(storage.join(options.output, tables.FILMS))))
     log.info("\n".join(_summary(rows, info.categories, found)))
     names = (tables.FILMS, tables.BREASTS, tables.PATIENTS, tables.PAGE)
     log.info("\n" + "\n".join(storage.join(options.output, name) for name in names))

@@ -30,7 +30,7 @@ from preprocess.dataset.recipe import Recipe
 from preprocess.dataset.tables import parse_omissions
 from preprocess.dataset.versions import stage_versions
 from preprocess.files import storage
-from preprocess.files.lock import locked
+from preprocess.files.lock import WITHOUT_LOCK, locked
 from preprocess.job.transforms import LargestSize, MeasureFilms, PrepareImages, ReadPlan, WriteDataset
 from preprocess.runtime.command import exit_process, run_command
 from preprocess.runtime.errors import RunFailed
@@ -58,9 +58,10 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
         log.info("\n".join([format_outcome(outcome), *refusal_lines(outcome, options.max_rejected, explain)]))
         return
     runners.choose_worker_count(beam_options, len(plan.films), sum(film.bytes for film in plan.films))
-    with locked(options.output, "--output") as lock, storage.output_errors(options.output):
+    with locked(options.output, "--output") as lock:
         recipe = command_line.recipe_of(options, plan, lock)
-        earlier = look_for_dataset(plan, recipe, options.force)
+        with storage.output_errors(options.output):
+            earlier = look_for_dataset(plan, recipe, options.force)
         if earlier.is_current:
             log.info(
                 f"{options.output} already contains this data set, made with the same input and options; nothing to "
@@ -68,21 +69,26 @@ def run(argv: Sequence[str] | None, log: Log) -> None:
             )
         elif template := runners.template_of(beam_options):
             folder = storage.join(runners.staging_of(beam_options) or recipe.staging, f"plans/{uuid.uuid4().hex}")
-            recipe = dataclasses.replace(recipe, lock_token="", plan=write_plan(plan, folder))
+            recipe = dataclasses.replace(recipe, lock_token=WITHOUT_LOCK, plan=write_plan(plan, folder))
             with beam_errors(beam_options):
                 _pipeline(recipe, options.canvas, beam_options).run()
-            log.info(f"the job is described in {template} and has not run; start it on Dataflow")
+            log.info(
+                f"the job is described in {template} and has not run; start it on Dataflow. It holds no lock, because "
+                f"no process lives as long as it: run nothing else with this --output until it has ended"
+            )
             return
         else:
             plan, recipe = earlier.reused(plan, recipe)
             if earlier.message:
                 log.info(earlier.message)
-            stage_versions(plan.films, recipe)
-            recipe = dataclasses.replace(recipe, plan=write_plan(plan, recipe.staged("plan")))
+            with storage.output_errors(options.output):
+                stage_versions(plan.films, recipe)
+                recipe = dataclasses.replace(recipe, plan=write_plan(plan, recipe.staged("plan")))
             films = len(plan.films)
             del plan, earlier  # a few KB a film, which the job does not need
             _make(recipe, films, options, beam_options, log)
-        outcome = _read_outcome(recipe)
+        with storage.output_errors(options.output):
+            outcome = _read_outcome(recipe)
     log.info(format_outcome(outcome))
     log.info("\n" + "\n".join(recipe.final(name) for name in schema.OUTPUTS))
 
@@ -155,21 +161,25 @@ def _make(
     Raises:
         RunFailed: the job failed, or too many mammograms were rejected.
     """
-    if found := assemble.count_staged(recipe):
+    with storage.output_errors(recipe.output_root):
+        found = assemble.count_staged(recipe)
+    if found:
         log.info(f"{found:,} images are there from an interrupted run")
     interval = 1.0 if storage.is_local(recipe.output_root) else 10.0
     with log.watch("preparing images", films, lambda: assemble.count_staged(recipe), interval) as bar:
         with beam_errors(beam_options):
             pipeline = _pipeline(recipe, options.canvas, beam_options)
         run_job(pipeline, beam_options)
-        refusal = assemble.read_refusal(recipe)
-        if refusal is None:
-            bar.settle(sum(open_dataset(recipe.output_root).counts.values()))
+        with storage.output_errors(recipe.output_root):
+            refusal = assemble.read_refusal(recipe)
+            if refusal is None:
+                bar.settle(sum(open_dataset(recipe.output_root).counts.values()))
     if refusal:
         listed = assemble.refused_omissions_file(recipe)
-        omissions = list(parse_omissions(storage.read(listed).decode()))
-        if listed == recipe.final(schema.OMISSIONS_FILE):
-            storage.delete_folder(recipe.staging_root)
+        with storage.output_errors(recipe.output_root):
+            omissions = list(parse_omissions(storage.read(listed).decode()))
+            if listed == recipe.final(schema.OMISSIONS_FILE):
+                storage.delete_folder(recipe.staging_root)
         raise RunFailed(
             f"no data set is published: {refusal.refusal}; see {listed}, then correct the input or allow more with "
             f"--max_rejected",

@@ -16,6 +16,7 @@ from grpc import RpcError
 
 from pipelines.beam import runners
 from pipelines.beam.captured_logs import capture_beam_logs
+from pipelines.beam.failure_text import last_cause, own_error, without_step
 from pipelines.beam.local_workers import lost_worker
 from preprocess.files.google_errors import error_message
 from preprocess.runtime.errors import InputError, RunFailed
@@ -23,8 +24,6 @@ from preprocess.runtime.errors import InputError, RunFailed
 _LOG = logging.getLogger("apache_beam.threads")
 _WORKER_THREAD = "run_worker"  # Beam's name of the thread that waits for a worker process of the local runner
 _EXIT_CODE = re.compile(r"exited with return code (-?\d+)")
-_STEP = re.compile(r" \[while running '[^']*'\]")
-_OWN = re.compile(r"preprocess\.runtime\.errors\.(InputError|RunFailed): (.*)")
 _CHANNEL_CLOSED = "Channel closed prematurely"
 _CONNECT_SECONDS = 5.0
 _STATUS_SECONDS = 10.0  # limit for the exit status of a worker process whose connection is closed
@@ -66,7 +65,7 @@ def run_job(pipeline: beam.Pipeline, options: PipelineOptions) -> None:
                 wait({status}, timeout=_STATUS_SECONDS)
                 known = status.result() if status.done() else None
                 raise lost_worker(known, captured.last_line()) from failed
-            if isinstance(failed.__cause__, RuntimeError) and not _OWN.search(str(failed.__cause__)):
+            if isinstance(failed.__cause__, RuntimeError) and own_error(str(failed.__cause__)) is None:
                 captured.show()  # not an error of this project: show everything that Beam logged
             raise
     if state != PipelineState.DONE:
@@ -83,7 +82,7 @@ def beam_errors(options: PipelineOptions) -> Iterator[None]:
     try:
         yield
     except (InputError, RunFailed) as error:  # of a worker in this process
-        raise type(error)(_STEP.sub("", str(error)), error.details) from error
+        raise type(error)(without_step(str(error)), error.details) from error
     except (GoogleAPIError, RpcError) as error:
         raise RunFailed(f"the service refuses the job or cannot be reached: {error_message(error)}") from error
     except ValueError as error:  # Beam raises it for incompatible options
@@ -91,10 +90,11 @@ def beam_errors(options: PipelineOptions) -> Iterator[None]:
             raise  # it may come from a worker in this process
         raise InputError(f"Beam does not accept the job: {' '.join(str(error).split())}") from error
     except runners.failures(options) as error:
-        last = _STEP.sub("", (str(error).strip() or type(error).__name__).splitlines()[-1])
-        if own := _OWN.search(last):
-            raise (InputError if own[1] == "InputError" else RunFailed)(own[2]) from error
-        raise RunFailed(f"the Beam job failed and left no data set: {last}") from error
+        text = str(error)
+        if own := own_error(text):
+            raise own from error
+        cause = last_cause(text) or type(error).__name__
+        raise RunFailed(f"the Beam job failed and left no data set: {cause}") from error
 
 
 def _check_endpoint(options: PipelineOptions) -> None:

@@ -24,7 +24,13 @@ import re
 from dataclasses import dataclass
 
 FORMAT = 2
-"""Version of the data set format; raised by a change that makes other bytes from the same input."""
+"""Version of the data set format, in `manifest.json`.
+
+It is raised by a change that makes other bytes of images, records or tables from the same input, or that removes or
+renames a key of the manifest, a file or a column, or changes its meaning. Without raising it, keys of the manifest and
+files may be added; readers ignore those that they do not know. This version reads this format, and refuses a later one.
+`tests/fixtures` has a data set of each format.
+"""
 
 DENSITIES = (1, 2, 3, 4)
 """BI-RADS density categories; the label of category d is d - 1."""

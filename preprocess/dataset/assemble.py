@@ -93,6 +93,7 @@ def finish_publication(results: Iterable[PieceResult], recipe: Recipe) -> JobRes
     with storage.output_errors(recipe.output_root):
         if publication := load_publication(recipe.output_root, recipe.staging):
             publication.finish()
+        if read_refusal(recipe) is None:
             storage.delete_folder(recipe.staging_root)
     return check_rejection_rate(results, recipe)
 

@@ -91,16 +91,23 @@ def read_manifest(output_root: str) -> dict | None:
     """Returns the manifest of a finished data set, None where there is none.
 
     Raises:
-        InputError: a file of that name is not a manifest of this job.
+        InputError: a file of that name is not a manifest of this job, or is one of a later version.
     """
     path = storage.join(output_root, schema.MANIFEST_FILE)
     if not storage.exists(path):
         return None
     try:
-        manifest = json.loads(storage.read(path))
-        return {key: manifest[key] for key in KEYS}
+        content = json.loads(storage.read(path))
+        manifest = {key: content[key] for key in KEYS}
+        is_later = manifest["format"] > schema.FORMAT
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path}: not a manifest of this job; move it away or choose another --output") from error
+    if is_later:
+        raise InputError(
+            f"{path}: has format {manifest['format']}, of a later version of this program, which reads formats up to "
+            f"{schema.FORMAT}; update it"
+        )
+    return manifest
 
 
 def existing_files(output_root: str) -> list[str]:

@@ -12,6 +12,10 @@ Many files cannot be renamed in one atomic operation. So the renames are written
 The steps in the middle are independent of each other, and several workers perform them. `publication.json` names the
 files with their lists: those of the images are the files of `piece_results`.
 
+Before `publication.json` is written, before the first file of an older data set is replaced, and before and after the
+manifest is moved, everything so far is written to the disk (`storage.sync`). So a power cut leaves a whole data set
+with its manifest, or none.
+
 Every step may be repeated. A later run that finds the file of its own data set completes the publication (`recover`);
 if the file belongs to another data set, the files that were already published are deleted.
 """
@@ -52,9 +56,11 @@ class Publication:
     steps: tuple[str, ...] = ()
 
     def save(self) -> None:
-        """Writes the publication file."""
+        """Writes the publication file. What it lists is on the disk before, and the file itself is afterwards."""
         content = {"moves": self.moves, "replaced": self.replaced, "steps": self.steps}
+        storage.sync(self.root)
         storage.write(storage.join(self.staging, PUBLICATION_FILE), json.dumps(content).encode())
+        storage.sync(self.root)
 
     def complete(self) -> None:
         """Performs all steps that are not done yet. May be called again, also by several processes at a time."""
@@ -69,6 +75,7 @@ class Publication:
         is_other = storage.exists(staged) and storage.exists(final) and storage.read(final) != storage.read(staged)
         if is_other:
             storage.delete([final])
+            storage.sync(self.root)
 
     def finish(self) -> None:
         """Moves the files that are not images, the manifest last. Comes after the steps."""
@@ -77,7 +84,9 @@ class Publication:
             kept = {final for _, final in self.moves}
             storage.delete(storage.join(self.root, file) for file in self.replaced if file not in kept)
             storage.move(files)
+            storage.sync(self.root)
             storage.move([manifest])
+            storage.sync(self.root)
 
     def undo(self) -> None:
         """Deletes the files that were published of an incomplete data set. The caller deletes the staging folder.
@@ -90,6 +99,7 @@ class Publication:
             storage.delete(storage.join(self.root, name) for name in sorted(names))
             for step in self.steps:
                 storage.delete(storage.join(self.root, name) for name in _names(step, self.staging))
+            storage.sync(self.root)
 
 
 def perform(step: str, root: str, staging: str) -> None:
@@ -116,11 +126,17 @@ def write_removals(files: Sequence[str], recipe: Recipe) -> Iterator[str]:
 
 
 def load_publication(root: str, staging: str) -> Publication | None:
-    """Reads the publication file of a staging folder; None where there is none."""
+    """Reads the publication file of a staging folder; None where there is none.
+
+    A file that a power cut left incomplete counts as none: nothing is moved before the whole file is on the disk.
+    """
     path = storage.join(staging, PUBLICATION_FILE)
     if not storage.exists(path):
         return None
-    content = json.loads(storage.read(path))
+    try:
+        content = json.loads(storage.read(path))
+    except ValueError:
+        return None
     moves = tuple((staged, final) for staged, final in content["moves"])
     return Publication(root, staging, moves, tuple(content["replaced"]), tuple(content.get("steps", ())))
 

@@ -152,6 +152,10 @@ def delete(path: str) -> None:
         pass
 
 
+def sync(root: str) -> None:
+    """Does nothing: an object is durable when its upload is confirmed."""
+
+
 def _list_blobs(path: str, prefix: str, delimiter: str | None = None) -> Iterator[storage.Blob]:
     bucket, _ = _split(path)
     with translate_errors(path, _NO_BUCKET):

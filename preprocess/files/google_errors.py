@@ -94,11 +94,8 @@ def error_message(error: Exception) -> str:
 
 
 def configure_google_client() -> None:
-    """Makes Google's library look only once, for 1 s, for the metadata server of Google Cloud machines.
+    """Stops Google's library from asking for the metadata of the bucket, for traces, beside almost every request.
 
-    It also stops the library from asking for the metadata of the bucket, for traces, beside almost every request to a
-    bucket whose metadata are not public.
+    It does so for every bucket whose metadata are not public.
     """
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
-    os.environ.setdefault("GCE_METADATA_DETECT_RETRIES", "1")
-    os.environ.setdefault("GCE_METADATA_TIMEOUT", "1")

@@ -64,6 +64,12 @@ def hold_object(path: str) -> Iterator[str]:
             _release(path, holder)
 
 
+def live_holder(path: str) -> bytes | None:
+    """Returns the content of a lock object that was renewed less than a minute ago; None if there is none."""
+    found = _find(path)
+    return found.data if found and found.seconds <= LEASE_SECONDS else None
+
+
 def _renew(path: str, holder: bytes, generation: int | None, ended: threading.Event) -> None:
     """Rewrites the lock object at intervals, until the lock is released or lost."""
     while generation is not None and not ended.wait(_RENEW_SECONDS):

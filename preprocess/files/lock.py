@@ -11,9 +11,12 @@ from contextlib import ExitStack, contextmanager
 from preprocess.contract import schema
 from preprocess.files import storage
 from preprocess.files.flock import hold_file
-from preprocess.files.lease import hold_object
+from preprocess.files.lease import hold_object, live_holder
 from preprocess.files.lock_holder import Held
 from preprocess.runtime.errors import InputError, RunFailed
+
+WITHOUT_LOCK = "without lock"
+"""The token of a job from a template. It cannot hold a lock, because no process that could renew it lives as long."""
 
 
 @contextmanager
@@ -48,9 +51,14 @@ def locked(root: str, option: str) -> Iterator[str]:
 def check(root: str, token: str) -> None:
     """Makes sure that this run still holds the lock; a run that was suspended for a long time may have lost it.
 
+    With `WITHOUT_LOCK`, it makes sure that no other run holds it.
+
     Raises:
         RunFailed: another run holds it.
     """
     path = storage.join(root, schema.LOCK_FILE)
-    if token and not (storage.exists(path) and json.loads(storage.read(path))["token"] == token):
+    if token == WITHOUT_LOCK:
+        if storage.is_gcs(root) and (holder := live_holder(path)) is not None:
+            raise RunFailed(f"{root}: another run is writing there ({Held(holder)}); start this again after it")
+    elif token and not (storage.exists(path) and json.loads(storage.read(path))["token"] == token):
         raise RunFailed(f"{root}: another run has taken it over while this one was suspended; wait until it has ended")

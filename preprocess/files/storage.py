@@ -45,6 +45,7 @@ class Store(Protocol):
     def write(self, path: str, data: bytes) -> None: ...
     def move(self, source: str, target: str) -> None: ...
     def delete(self, path: str) -> None: ...
+    def sync(self, root: str) -> None: ...
     def upload(self, source: str, target: str) -> None: ...
     def download(self, source: str, target: str) -> None: ...
 
@@ -197,6 +198,11 @@ def delete_folder(root: str) -> None:
         delete(join(root, path) for path in list_files(root))
 
 
+def sync(root: str) -> None:
+    """Makes all changes below a folder durable: when this returns, a power cut loses none of them."""
+    _store(root).sync(root)
+
+
 def upload(source: str, target: str) -> None:
     """Copies a local file to `target`, which may be in a store."""
     _store(target).upload(source, target)
@@ -257,7 +263,7 @@ def error_message(error: Exception) -> str:
 
 @contextmanager
 def output_errors(root: str) -> Iterator[None]:
-    """Converts OSError to RunFailed.
+    """Converts OSError to RunFailed. Only operations on the output belong into the context.
 
     Args:
         root: of the output, for an error without a path.

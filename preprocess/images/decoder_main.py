@@ -6,6 +6,7 @@
 import json
 import resource
 import signal
+from contextlib import suppress
 from multiprocessing.connection import Connection
 
 from preprocess.images.decoder_process import MEMORY_BYTES, READY
@@ -22,7 +23,8 @@ def main(descriptor: int) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes; the worker ends this one
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would contain the film
-    _set_soft_limit(resource.RLIMIT_AS, _address_space() + MEMORY_BYTES)
+    if hasattr(resource, "RLIMIT_AS"):  # on systems other than Linux, memory is not limited
+        _set_soft_limit(resource.RLIMIT_AS, _address_space() + MEMORY_BYTES)
     with Connection(descriptor) as connection:
         connection.send_bytes(READY)
         while (task := _next_task(connection)) is not None:
@@ -59,7 +61,8 @@ def _decode(task: FilmTask) -> tuple[list, bytes]:
 def _set_soft_limit(resource_number: int, value: int) -> None:
     """Sets a soft limit. The hard limit stays, so that the soft one can be raised for the next film."""
     _, hard = resource.getrlimit(resource_number)
-    resource.setrlimit(resource_number, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
+    with suppress(ValueError):  # macOS has RLIMIT_AS, but does not accept every value
+        resource.setrlimit(resource_number, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
 
 
 def _address_space() -> int:

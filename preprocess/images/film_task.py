@@ -63,25 +63,26 @@ def open_film_file(
         buffer, whole: see `storage.open_for_reading`.
 
     Raises:
-        RejectedFilm: the file cannot be opened.
+        RejectedFilm: the file cannot be opened, or cannot be read in the context.
     """
     with film_errors(stage):
         stream = storage.open_for_reading(path, buffer, whole)
-    with stream:
+    with film_errors(stage, "read"), stream:
         yield stream
 
 
 @contextmanager
-def film_errors(stage: str) -> Iterator[None]:
+def film_errors(stage: str, action: str = "opened") -> Iterator[None]:
     """Converts OSError to RejectedFilm.
 
     Args:
         stage: at which the film is rejected.
+        action: "opened" or "read", for the message.
     """
     try:
         yield
     except OSError as error:
-        raise RejectedFilm(stage, f"the file cannot be opened ({error.strerror or type(error).__name__})") from error
+        raise RejectedFilm(stage, f"the file cannot be {action} ({error.strerror or type(error).__name__})") from error
 
 
 @contextmanager

@@ -14,9 +14,13 @@ import dataclasses
 import numpy as np
 
 from preprocess.images import decoder_process, resize
+from preprocess.images.decoder_memory import MemoryBudget, budget_of_worker, needed_memory
 from preprocess.images.film_task import FilmTask, open_task
 from preprocess.images.resize import pad_and_resize
 from preprocess.runtime.errors import RejectedFilm
+
+_budget = MemoryBudget(budget_of_worker())
+"""The memory for the decoder processes of this worker, shared by its threads."""
 
 
 def pixel_digest(task: FilmTask) -> bytes:
@@ -43,6 +47,12 @@ def make_image(task: FilmTask) -> np.ndarray:
         with open_task(task) as film:
             if film.is_native:  # else the file was replaced after it was measured
                 return pad_and_resize(film, task.canvas, task.size, task.method)
+    with _budget.reserve(needed_memory(task)):
+        return _decode(task)
+
+
+def _decode(task: FilmTask) -> np.ndarray:
+    """Decodes a film in a decoder process, and once more in a new one if that process dies."""
     try:
         return decoder_process.decode(task, decoder_process.take_idle())
     except decoder_process.DecoderDied:  # the cause may be an earlier film, or the machine was out of memory

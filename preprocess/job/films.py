@@ -50,20 +50,23 @@ def find_image(measured: MeasuredFilm, canvas: Size, recipe: Recipe) -> Prepared
 
     Returns:
         None if there is none, or if its file is damaged.
+
+    Raises:
+        RunFailed: the output cannot be read or written.
     """
     staged = recipe.staged_image(measured, canvas)
-    if storage.exists(recipe.staged(staged)):
-        png = storage.read(recipe.staged(staged))
-        if _is_undamaged(png, recipe):
-            return _prepared_image(measured, staged, png)
-    film = measured.film
-    final = recipe.final(film.image_file)
-    if film.published and measured.version == film.version and canvas == recipe.published_canvas:
-        png = storage.read(final) if storage.exists(final) else b""
-        if hashlib.sha256(png).hexdigest() == film.published:
-            with storage.output_errors(recipe.output_root):
+    with storage.output_errors(recipe.output_root):
+        if storage.exists(recipe.staged(staged)):
+            png = storage.read(recipe.staged(staged))
+            if _is_undamaged(png, recipe):
+                return _prepared_image(measured, staged, png)
+        film = measured.film
+        final = recipe.final(film.image_file)
+        if film.published and measured.version == film.version and canvas == recipe.published_canvas:
+            png = storage.read(final) if storage.exists(final) else b""
+            if hashlib.sha256(png).hexdigest() == film.published:
                 storage.write(recipe.staged(staged), png)
-            return _prepared_image(measured, staged, png)
+                return _prepared_image(measured, staged, png)
     return None
 
 

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import NoReturn
 
 from preprocess.runtime.errors import InputError, RunFailed, Stopped
+from preprocess.runtime.google_machine import look_once_for_metadata_server
 from preprocess.runtime.text import printable
 
 SignalHandler = Callable[[int, FrameType | None], object]
@@ -51,6 +52,7 @@ def run_command(run: Callable[[], None], sigterm: SignalHandler = raise_terminat
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for names that the terminal's encoding does not contain
+    look_once_for_metadata_server()
     try:
         with on_sigterm(sigterm):
             run()

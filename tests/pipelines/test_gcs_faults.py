@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 
@@ -121,27 +122,70 @@ def test_a_missing_permission_ends_the_run_with_one_line(command, stored):
     assert "said by the service: 403" in error
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_missing_credentials_end_the_run_with_one_line(command, tmp_path):
-    """Without credentials, Google's library asks the metadata server of Google Cloud: once, not three times."""
+@contextmanager
+def metadata_server(folder, failures):
+    """Stands in for the metadata server of Google Cloud; does not answer the first requests.
+
+    Yields:
+        The environment variables with which it is the only source of credentials, and the paths that were requested.
+    """
     requests = []
 
     class MetadataServer(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             requests.append(self.path)
-            self.connection.close()
+            if len(requests) <= failures:
+                self.connection.close()
+                return
+            body = b"p-metadata" if self.path.endswith("project-id") else b""
+            self.send_response(200)
+            for name, value in (("Metadata-Flavor", "Google"), ("Content-Type", "text/plain"),
+                                ("Content-Length", str(len(body)))):  # fmt: skip
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, format, *args):  # noqa: A002
             pass
 
     with serving(http.server.ThreadingHTTPServer(("localhost", 0), MetadataServer)) as server:
-        environment = {
-            "HOME": str(tmp_path), "GCE_METADATA_IP": f"localhost:{server.server_port}",
-            "GOOGLE_APPLICATION_CREDENTIALS": "", "STORAGE_EMULATOR_HOST": "", "CLOUDSDK_CONFIG": str(tmp_path),
-        }  # fmt: skip
+        host = f"localhost:{server.server_port}"
+        yield {
+            "HOME": str(folder), "GCE_METADATA_IP": host, "GCE_METADATA_HOST": host, "CLOUDSDK_CONFIG": str(folder),
+            "GOOGLE_APPLICATION_CREDENTIALS": "", "STORAGE_EMULATOR_HOST": "",
+        }, requests  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_missing_credentials_end_the_run_with_one_line(command, tmp_path):
+    """Without credentials, Google's library asks the metadata server of Google Cloud: once, not three times."""
+    with metadata_server(tmp_path, failures=100) as (environment, requests):
         error = error_of(run_command(environment, *COMMANDS[command]("gs://films/in", "gs://films/in")))
     assert "no valid credentials for Google Cloud (DefaultCredentialsError); run `gcloud auth" in error
     assert len(requests) == 1
+
+
+OWN_CLIENT = "from preprocess.files import gcs; print(gcs._own_client().project)"
+MAIN_PROGRAM = """
+from preprocess.files import gcs
+from preprocess.runtime.command import run_command
+raise SystemExit(run_command(lambda: print(gcs._own_client().project)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "variables"), [(OWN_CLIENT, {}), (MAIN_PROGRAM, {"CLOUD_ML_PROJECT_ID": "7"})],
+    ids=["a worker", "a main program on Vertex AI"],
+)  # fmt: skip
+def test_where_the_metadata_server_is_the_only_source_of_credentials_it_may_be_late(program, variables, tmp_path):
+    """Two requests are not answered; the third one is."""
+    with metadata_server(tmp_path, failures=2) as (environment, requests):
+        ran = subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, env=os.environ | environment | variables, capture_output=True,
+            text=True, check=False,
+        )  # fmt: skip
+    assert ran.stdout == "p-metadata\n", ran.stderr
+    assert requests[:3] == ["/"] * 3
 
 
 def test_a_missing_bucket_for_the_model_ends_the_run_before_training(stored, tmp_path):

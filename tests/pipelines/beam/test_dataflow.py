@@ -3,6 +3,7 @@
 The workers run in a new environment with the declared requirements and the staged package, without the source tree.
 """
 
+import getpass
 import json
 import os
 import re
@@ -16,6 +17,8 @@ import pytest
 
 from pipelines.beam import runners
 from pipelines.preparation.options import parse
+from preprocess.files import gcs
+from preprocess.files.lock import locked
 from preprocess.runtime.errors import InputError
 from tests import ROOT
 from tests.pipelines.test_preprocess import tree
@@ -67,6 +70,7 @@ def staged(cloud, tmp_path_factory):
     ran = submit(environment, "out")
     assert ran.returncode == 0, ran.stderr
     assert "gs://films/out-job.json" in ran.stdout
+    assert "It holds no lock" in ran.stdout
     job = json.loads(store.blob("out-job.json").download_as_bytes())
     folder = tmp_path_factory.mktemp("staged")
     for blob in store.list_blobs(prefix="dataflow-temp/"):
@@ -116,6 +120,26 @@ def test_the_staged_pipeline_runs_in_a_new_environment(cloud, staged, requiremen
     )  # fmt: skip
     assert local.returncode == 0, local.stderr
     assert_same_dataset(written, tree(tmp_path / "out"), from_template=True)
+
+
+def test_a_job_from_a_template_does_not_publish_while_another_run_holds_the_lock(
+    cloud, requirements, tmp_path, monkeypatch
+):
+    store, environment = cloud
+    ran = submit(environment, "held", "--temp_location=gs://films/held-temp")
+    assert ran.returncode == 0, ran.stderr
+    for blob in store.list_blobs(prefix="held-temp/"):
+        blob.download_to_filename(tmp_path / Path(blob.name).name)
+    install(requirements, tmp_path / "workflow.tar.gz")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    gcs._own_client.cache_clear()
+    with locked("gs://films/held", "--output"):  # renewed by a thread of this process
+        ran = run([sys.executable, REPLAY, tmp_path / "pipeline.pb", requirements], environment, tmp_path)
+    gcs._own_client.cache_clear()
+    assert "DONE" not in ran.stdout
+    assert f"RunFailed: gs://films/held: another run is writing there ({getpass.getuser()}@" in ran.stderr
+    assert not store.blob("held/manifest.json").exists()
 
 
 def test_a_package_that_lacks_a_module_fails(cloud, staged, requirements, tmp_path):

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from preprocess.files import gcs, lock, storage
+from preprocess.files import gcs, lease, lock, storage
 from preprocess.files.listing import ListedFile, Listing
 from preprocess.runtime.errors import InputError, RunFailed
 from tests.support.faulty_proxy import proxy
@@ -273,6 +273,17 @@ class TestGoogleCloudStorage(StoreContract):
             plant(".lock", json.dumps({"who": "other", "since": "now", "token": "other"}).encode())
             with pytest.raises(RunFailed, match="another run has taken it over"):
                 lock.check(root, token)
+
+    def test_a_job_without_a_lock_notices_that_of_another_run(self, root, peek, monkeypatch):
+        lock.check(root, lock.WITHOUT_LOCK)
+        with lock.locked(root, "--output"):
+            with pytest.raises(
+                RunFailed, match=r"another run is writing there \(.*, process \d+, since 20.*start this"
+            ):
+                lock.check(root, lock.WITHOUT_LOCK)
+            monkeypatch.setattr(lease, "LEASE_SECONDS", -1.0)  # every lock has expired
+            lock.check(root, lock.WITHOUT_LOCK)
+        assert peek() == {}
 
 
 @pytest.mark.parametrize("path", ["s3://bucket/x", "hdfs://host/x", "foo://x"])
