@@ -124,8 +124,10 @@ def test_a_run_killed_at_any_request_is_completed_by_the_same_command(films, buc
         assert redone <= 1.05 * (images - min(done, images)), (killed_at, done, redone)
 
 
-OTHER_UPLOADS = 8 + 2 + 3 + 7 + 1 + 1
-"""Uploads of a run other than images: 8 parts, 2 record files, 3 tables, 7 cards, film versions, files to publish."""
+OTHER_UPLOADS = 8 + 2 + 3 + 7 + 1 + 1 + 2 + 2
+"""Uploads of a run other than images: 8 parts, 2 record files, 3 tables, 7 cards, film versions, files to publish, 2
+files of the plan and 2 of its images.
+"""
 LOCK_PARAMETER = "ifGenerationMatch"  # only uploads of the lock have it
 
 
