@@ -74,11 +74,17 @@ class Publication:
 
 
 def load_publication(root: str, staging: str) -> Publication | None:
-    """Reads the publication file of a staging folder; None where there is none."""
+    """Reads the publication file of a staging folder; None where there is none.
+
+    A file that a power cut left incomplete counts as none: nothing is moved before the whole file is on the disk.
+    """
     path = storage.join(staging, PUBLICATION_FILE)
     if not storage.exists(path):
         return None
-    content = json.loads(storage.read(path))
+    try:
+        content = json.loads(storage.read(path))
+    except ValueError:
+        return None
     moves = tuple((staged, final) for staged, final in content["moves"])
     return Publication(root, staging, moves, tuple(content["replaced"]))
 
