@@ -43,6 +43,10 @@ def published(files):
     return {name: data for name, data in files.items() if not name.startswith(".staging/")}
 
 
+def lists(files):
+    return [data for name, data in files.items() if name.endswith("/publication.json")]
+
+
 @pytest.mark.parametrize("replaces", [False, True], ids=["new", "replaces another data set"])
 def test_after_a_power_cut_a_data_set_is_whole_or_not_there(replaces, made, job, tmp_path, monkeypatch, rng, full):
     new, old = made("new", *SMALL), made("old", *OTHER)
@@ -65,7 +69,10 @@ def test_after_a_power_cut_a_data_set_is_whole_or_not_there(replaces, made, job,
         else:
             outcomes.add("none")
     assert outcomes == ({"new", "old", "none"} if replaces else {"new", "none"})
-    for at, files in [left[-1], *rng.sample(left, 100 if full else 6)]:
+    whole = {change.data for change in changes if change.path.endswith("/publication.json")}
+    damaged = [(at, files) for at, files in left if set(lists(files)) - whole]
+    assert damaged
+    for at, files in [left[-1], *damaged[: 20 if full else 2], *rng.sample(left, 100 if full else 6)]:
         shutil.rmtree(out)
         write_files(out, files)
         status, output, _ = job(*SMALL, "--force")
@@ -82,6 +89,33 @@ def test_without_syncs_a_power_cut_would_be_noticed(made, tmp_path, monkeypatch,
     assert any(
         "manifest.json" in files and published(files) != new for _, files in cuts({}, unsynced, rng, 10)
     )  # fmt: skip
+
+
+def test_each_sync_is_needed(made, job, tmp_path, monkeypatch, rng, full):
+    """Without any one of them, a power cut may leave a damaged data set, or a folder that the command refuses."""
+    if not full:
+        pytest.skip("runs the job up to some hundred times; runs with FAULTS=full")
+    new, old = made("new", *SMALL), made("old", *OTHER)
+    out = tmp_path / "out"
+    write_files(out, old)
+    with monkeypatch.context() as patch:
+        recorder = Recorder(out, patch)
+        made("out", *SMALL, "--force")
+    syncs = [number for number, change in enumerate(recorder.changes) if change.kind == SYNC]
+    assert len(syncs) == 5
+    for sync, following in zip(syncs, [*syncs[1:], len(recorder.changes)], strict=True):
+        changes = [change for number, change in enumerate(recorder.changes) if number != sync]
+
+        def is_harmless(files):
+            if "manifest.json" in files and published(files) not in (new, old):
+                return False
+            shutil.rmtree(out)
+            write_files(out, files)
+            return job(*SMALL, "--force")[0] == 0 and tree(out) == new
+
+        after = [files for at, files in cuts(old, changes, rng, 200) if sync < at < following]
+        rng.shuffle(after)
+        assert not all(is_harmless(files) for files in after[:200]), sync
 
 
 def test_where_there_is_no_syncfs_every_file_and_folder_is_synced(tmp_path, monkeypatch):
