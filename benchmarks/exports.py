@@ -64,13 +64,12 @@ def _load(model_dir: Path) -> Iterator[tuple[str, Callable[[np.ndarray], np.ndar
     """Yields each format with its function from pixels to probabilities, on both cores."""
     import keras
     import tensorflow as tf
-    from ai_edge_litert.interpreter import Interpreter
 
     loaded = tf.saved_model.load(str(model_dir / FILES["saved_model"]))
     yield "saved_model", lambda pixels: loaded.signatures["serving_default"](pixels=pixels)["probabilities"].numpy()
     model = keras.saving.load_model(model_dir / FILES["keras"])
     yield "keras", model.predict_on_batch
-    lite = Interpreter(str(model_dir / FILES["litert"]), num_threads=2).get_signature_runner()
+    lite = tf.lite.Interpreter(str(model_dir / FILES["litert"]), num_threads=2).get_signature_runner()
     yield "litert", lambda pixels: next(iter(lite(pixels=pixels).values()))
 
 

@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
 from preprocess.images.resize import pad_and_resize
@@ -73,7 +72,7 @@ def of_keras(model_dir, pixels):
 
 def of_litert(model_dir, pixels):
     """The interpreter has no operations of TensorFlow, so the file must consist of LiteRT's own."""
-    run = Interpreter(str(model_dir / "model.tflite")).get_signature_runner()
+    run = tf.lite.Interpreter(str(model_dir / "model.tflite")).get_signature_runner()
     [found] = run(pixels=pixels).values()
     [first] = run(pixels=pixels[:1]).values()  # another batch size
     np.testing.assert_allclose(first, found[:1], atol=1e-6)
