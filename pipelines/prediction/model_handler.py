@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from trainer.results.exported_model import ExportedModel
 
 BATCH = 32
-"""Largest number of images that RunInference passes at a time; the size of the model's batches."""
+"""Images that RunInference passes at a time, fewer at the end of a bundle; the size of the model's batches."""
 
 
 class DensityModel(ModelHandler[np.ndarray, PredictionResult, "ExportedModel"]):
@@ -23,7 +23,7 @@ class DensityModel(ModelHandler[np.ndarray, PredictionResult, "ExportedModel"]):
     """
 
     def __init__(self, model_dir: str):
-        super().__init__(max_batch_size=BATCH)
+        super().__init__(min_batch_size=BATCH, max_batch_size=BATCH)
         self._model_dir = model_dir
 
     def load_model(self) -> "ExportedModel":

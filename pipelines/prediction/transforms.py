@@ -112,7 +112,7 @@ def _keyed(image: FilmImage):
 def _answer(statistics: FilmStatistics, pictures: bool, key: Key, result: PredictionResult) -> Answer:
     film, remarks = key
     pixels = result.example
-    shown = picture(pixels, max(1, int(pixels.max()))) if pictures else ""
+    shown = picture(pixels, max(1, int(pixels.max())), effort=0) if pictures else ""
     probabilities = tuple(float(p) for p in result.inference)
     return Answer(film, probabilities, (*remarks, *statistics.differences(pixels)), picture=shown)
 

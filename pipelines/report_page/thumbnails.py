@@ -68,16 +68,17 @@ def read_images(data: DataSet, log: Log) -> Images:
     return Images(rows, pictures, white, histograms, black)
 
 
-def picture(pixels: np.ndarray, white: int) -> str:
+def picture(pixels: np.ndarray, white: int, effort: int = 4) -> str:
     """Returns a `data:` URI of a lossy 8-bit image, for display only.
 
     Args:
         pixels: (height, width) uint16.
         white: the pixel value that is shown as white; 0 is shown as black.
+        effort: of the compression, 0 to 6; a larger one takes longer and gives fewer bytes.
     """
     shown = np.minimum(pixels.astype(np.uint32) * 255 // white, 255).astype(np.uint8)
     stream = io.BytesIO()
-    Image.fromarray(shown).save(stream, "WEBP", quality=QUALITY, method=4)
+    Image.fromarray(shown).save(stream, "WEBP", quality=QUALITY, method=effort)
     return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
