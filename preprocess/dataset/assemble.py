@@ -91,9 +91,10 @@ def finish_publication(results: Iterable[PieceResult], recipe: Recipe) -> JobRes
         RunFailed: a file cannot be written.
     """
     with storage.output_errors(recipe.output_root):
-        if publication := load_publication(recipe.output_root, recipe.staging):
+        publication = load_publication(recipe.output_root, recipe.staging)
+        if publication:
             publication.finish()
-        if read_refusal(recipe) is None:
+        if publication or read_refusal(recipe) is None:  # a refusal is read by the main program
             storage.delete_folder(recipe.staging_root)
     return check_rejection_rate(results, recipe)
 

@@ -179,9 +179,10 @@ raise SystemExit(run_command(lambda: print(gcs._own_client().project)))
 )  # fmt: skip
 def test_where_the_metadata_server_is_the_only_source_of_credentials_it_may_be_late(program, variables, tmp_path):
     """Two requests are not answered; the third one is."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GCE_METADATA_")}
     with metadata_server(tmp_path, failures=2) as (environment, requests):
         ran = subprocess.run(
-            [sys.executable, "-c", program], cwd=ROOT, env=os.environ | environment | variables, capture_output=True,
+            [sys.executable, "-c", program], cwd=ROOT, env=own | environment | variables, capture_output=True,
             text=True, check=False,
         )  # fmt: skip
     assert ran.stdout == "p-metadata\n", ran.stderr

@@ -20,22 +20,22 @@ def films(tmp_path):
 
 def test_a_repeated_publication_leaves_no_staging_folder(films, job, tmp_path, monkeypatch):
     """The first call was ended after the manifest was moved and before the staging folder was deleted."""
-    publish, results = assemble.publish_dataset, []
+    finish, done = assemble.finish_publication, []
 
-    def publish_twice(images, omissions, parts, canvas, recipe):
-        results.append(publish(images, omissions, parts, canvas, recipe))
-        part = tmp_path / "out/.staging" / recipe.fingerprint[:16] / "parts/train-00000-00000-left"
-        part.parent.mkdir(parents=True)
-        part.write_bytes(b"records")
-        results.append(publish(images, omissions, parts, canvas, recipe))
-        return results[-1]
+    def finish_twice(results, recipe):
+        done.append(finish(results, recipe))
+        left = tmp_path / "out/.staging" / recipe.fingerprint[:16] / "parts/train-00000-00000-left"
+        left.parent.mkdir(parents=True)
+        left.write_bytes(b"records")
+        done.append(finish(results, recipe))
+        return done[-1]
 
     status, output, out = job("--direct_num_workers=1", out="once")
     assert status == 0, output
-    monkeypatch.setattr(assemble, "publish_dataset", publish_twice)
+    monkeypatch.setattr(assemble, "finish_publication", finish_twice)
     status, output, again = job()
     assert status == 0, output
-    assert len(results) == 2
-    assert results[0] == results[1]
+    assert len(done) == 2
+    assert done[0] == done[1]
     assert not (again / ".staging").exists()
     assert tree(again) == tree(out)

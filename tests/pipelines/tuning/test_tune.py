@@ -103,7 +103,7 @@ def test_only_tables_and_messages_of_the_trainings_are_kept(searched):
     assert {path.name for path in folder.iterdir()} == {"tuning.json", "trials.csv", "tuning.html", "trials"}
     assert {path.name for path in (folder / "trials/1/fold0").iterdir()} == {
         "result.json", "training.json", "history.csv", "speed.csv", "validation.csv", "tensorboard", "log.txt",
-        "errors.txt",
+        "errors.txt", "model_card.md",
     }  # fmt: skip
     assert (
         "not finite" in (folder / "trials/4/fold0/errors.txt").read_text()
