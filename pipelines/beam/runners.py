@@ -135,8 +135,8 @@ def _apply_dataflow_defaults(
         setup.setup_file = os.path.relpath(SETUP_FILE)
         if os.sep not in setup.setup_file:
             setup.setup_file = f".{os.sep}{setup.setup_file}"  # Beam requires a folder in the name
-        if requirements and not setup.requirements_file:
-            setup.requirements_file, setup.requirements_cache = requirements, "skip"  # workers install from PyPI
+    if requirements and not setup.requirements_file and not worker.sdk_container_image:
+        setup.requirements_file, setup.requirements_cache = requirements, "skip"  # workers install from PyPI
     worker.machine_type = worker.machine_type or MACHINE_TYPE
     worker.max_num_workers = worker.max_num_workers or max(MAX_WORKERS, worker.num_workers or 0)
     worker.disk_size_gb = worker.disk_size_gb or DISK_GB

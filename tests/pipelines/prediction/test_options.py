@@ -46,3 +46,10 @@ def test_wrong_options(words, message):
 def test_idc_is_read_by_dataflow_workers():
     options, _ = parse(["--model_dir=gs://b/m", "--input=idc", *CLOUD])
     assert options.input == ["idc"]
+
+
+def test_workers_install_tensorflow_also_with_another_setup_file():
+    _, beam = parse(["--model_dir=gs://b/m", "--input=gs://b/a", *CLOUD, "--setup_file=./own/setup.py"])
+    assert beam.view_as(SetupOptions).requirements_file == REQUIREMENTS
+    _, beam = parse(["--model_dir=gs://b/m", "--input=gs://b/a", *CLOUD, "--sdk_container_image=gcr.io/p/own"])
+    assert beam.view_as(SetupOptions).requirements_file is None
