@@ -1,4 +1,4 @@
-"""A run of either trainer after the images are read: restores a checkpoint, trains, and concludes with `conclusion`."""
+"""Runs a training after the images are read: restores a checkpoint, trains, and calls `conclude`."""
 
 import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""The answers of a model: for each film, breast and patient."""
+"""The predictions of a model for films, breasts and patients."""
 
 import collections
 from collections.abc import Callable, Iterable, Sequence
@@ -9,8 +9,30 @@ import numpy as np
 from pipelines.prediction.film import Film
 
 
+class Prediction:
+    """What follows from the probabilities of the density categories.
+
+    Attributes:
+        probabilities: of each category, from 1 on.
+    """
+
+    __slots__ = ()
+    probabilities: tuple[float, ...]
+
+    @property
+    def density(self) -> int:
+        """The most probable density category; the lowest of several with equal probabilities."""
+        found = self.probabilities
+        return 1 + max(range(len(found)), key=lambda label: (found[label], -label))
+
+    @property
+    def expected(self) -> float:
+        """The expected density: the sum of each category times its probability."""
+        return sum(category * p for category, p in enumerate(self.probabilities, 1)) / sum(self.probabilities)
+
+
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Prediction):
     """The prediction for one film.
 
     Attributes:
@@ -27,19 +49,9 @@ class Answer:
     reason: str = ""
     picture: str = ""
 
-    @property
-    def density(self) -> int:
-        """The most probable density category; the lowest of several with equal probabilities."""
-        return most_probable(self.probabilities)
-
-    @property
-    def expected(self) -> float:
-        """The expected density: the mean of the categories, weighted with their probabilities."""
-        return expected_density(self.probabilities)
-
 
 @dataclass(frozen=True, slots=True)
-class UnitAnswer:
+class UnitAnswer(Prediction):
     """The prediction for a breast or a patient: the mean of the probabilities of its films.
 
     Attributes:
@@ -52,26 +64,6 @@ class UnitAnswer:
     side: str
     films: Sequence[Film]
     probabilities: tuple[float, ...]
-
-    @property
-    def density(self) -> int:
-        """See `Answer`."""
-        return most_probable(self.probabilities)
-
-    @property
-    def expected(self) -> float:
-        """See `Answer`."""
-        return expected_density(self.probabilities)
-
-
-def most_probable(probabilities: Sequence[float]) -> int:
-    """Returns the density category with the highest probability; the lowest of several."""
-    return 1 + max(range(len(probabilities)), key=lambda label: (probabilities[label], -label))
-
-
-def expected_density(probabilities: Sequence[float]) -> float:
-    """Returns the mean of the density categories, weighted with their probabilities."""
-    return sum(category * p for category, p in enumerate(probabilities, 1)) / sum(probabilities)
 
 
 def breasts_of(answers: Iterable[Answer]) -> list[UnitAnswer]:

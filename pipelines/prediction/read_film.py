@@ -9,12 +9,11 @@ from pipelines.prediction.film import Film
 from preprocess.contract.schema import Size
 from preprocess.files import storage
 from preprocess.images.dicom.acquisition import is_digital_mammogram
-from preprocess.images.film_task import FilmTask, film_errors, open_film_file
+from preprocess.images.film_task import HEADER_BYTES, FilmTask, film_errors, open_film_file
 from preprocess.images.formats import open_film
 from preprocess.images.make_image import make_image
 from preprocess.runtime.errors import RejectedFilm
 
-_HEADER_BYTES = 256 << 10
 DIGITAL = "a digital mammogram, but the model was trained on scanned film"
 
 
@@ -61,7 +60,7 @@ def read_film(film: Film, recipe: ImageRecipe) -> FilmImage:
     path = film.path
     with film_errors("header"):
         path = storage.only_file(path) if path.endswith("/") else path
-    with open_film_file(path, "header", _HEADER_BYTES) as stream:
+    with open_film_file(path, "header", HEADER_BYTES) as stream:
         version = storage.version_of(stream)
         opened = open_film(stream, recipe.max_pixels)
         is_digital = is_digital_mammogram(stream, stream.seek(0, os.SEEK_END))

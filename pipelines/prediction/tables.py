@@ -4,13 +4,12 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 
-from pipelines.prediction.answers import Answer, UnitAnswer, breasts_of, patients_of
+from pipelines.prediction.answers import Answer, Prediction, UnitAnswer, breasts_of, patients_of
 from preprocess.runtime.errors import RunFailed
-from preprocess.runtime.text import printable
+from preprocess.runtime.text import printable, without_formula
 
 FILMS, BREASTS, PATIENTS, PAGE = "predictions.csv", "breasts.csv", "patients.csv", "predictions.html"
 _FILM_COLUMNS = ("file", "mammogram", "patient", "side", "view")
-_FORMULA = "=+-@"  # a spreadsheet takes a cell that begins with one of these for a formula
 
 
 def format_tables(answers: Sequence[Answer], categories: int) -> dict[str, bytes]:
@@ -66,7 +65,7 @@ def _prediction_columns(categories: int) -> list[str]:
     return ["density", *(f"probability_{category}" for category in range(1, categories + 1)), "expected_density"]
 
 
-def _prediction(answer: Answer | UnitAnswer, categories: int) -> tuple[object, ...]:
+def _prediction(answer: Prediction, categories: int) -> tuple[object, ...]:
     if not answer.probabilities:
         return ("",) * (categories + 2)
     return (answer.density, *(f"{p:.6f}" for p in answer.probabilities), f"{answer.expected:.4f}")
@@ -74,8 +73,7 @@ def _prediction(answer: Answer | UnitAnswer, categories: int) -> tuple[object, .
 
 def _cell(text: str) -> str:
     """Returns a text that a spreadsheet does not take for a formula, without control characters."""
-    text = printable(text)
-    return f"./{text}" if text[:1] in tuple(_FORMULA) else text
+    return without_formula(printable(text))
 
 
 def _format(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:

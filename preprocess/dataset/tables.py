@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from preprocess.contract import schema
 from preprocess.contract.schema import Omission
 from preprocess.dataset.recipe import PreparedImage
-
-_FORMULA = "=+-@"  # a spreadsheet takes a cell that begins with one of these for a formula
+from preprocess.runtime.text import without_formula
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ def format_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iter
 
 def _cells(image: PreparedImage) -> tuple[object, ...]:
     film = image.film
-    source = f"./{film.file}" if film.file[0] in _FORMULA else film.file
+    source = without_formula(film.file)
     return (
         film.image_name, film.split, film.density, film.patient, film.side, film.view, source, image.height, image.width
     )  # fmt: skip

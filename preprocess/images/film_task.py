@@ -12,6 +12,9 @@ from preprocess.images.pixels import FilmImage
 from preprocess.images.resize import READS_FEW_ROWS
 from preprocess.runtime.errors import RejectedFilm
 
+HEADER_BYTES = 256 << 10
+"""Requested at a time from a store for a header: it has about 1 KB, a film about 30 MB."""
+
 
 @dataclass(frozen=True, slots=True)
 class FilmTask:

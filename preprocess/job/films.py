@@ -9,12 +9,10 @@ from preprocess.contract.png import decode_png, encode_png
 from preprocess.contract.schema import Size
 from preprocess.dataset.recipe import MeasuredFilm, PreparedImage, Recipe
 from preprocess.files import storage
-from preprocess.images.film_task import FilmTask, film_errors, open_film_file
+from preprocess.images.film_task import HEADER_BYTES, FilmTask, film_errors, open_film_file
 from preprocess.images.formats import open_film
 from preprocess.images.make_image import make_image
 from preprocess.runtime.errors import RejectedFilm
-
-_HEADER_BYTES = 256 << 10  # requested at a time from a store: a header has about 1 KB, a film about 30 MB
 
 
 def measure_file(film: Film, file: FilmFile, input_root: str, max_pixels: int) -> MeasuredFilm:
@@ -33,7 +31,7 @@ def measure_file(film: Film, file: FilmFile, input_root: str, max_pixels: int) -
     if is_folder := file.path.endswith("/"):
         with film_errors("header"):
             path = storage.only_file(path)
-    with open_film_file(path, "header", _HEADER_BYTES) as stream:
+    with open_film_file(path, "header", HEADER_BYTES) as stream:
         version = storage.version_of(stream)
         image = open_film(stream, max_pixels)
         if is_folder:

@@ -15,3 +15,8 @@ def format_duration(seconds: float) -> str:
     return (
         f"{hours}:{minute:02d}:{second:02d} h" if hours else f"{minute}:{second:02d} min" if minute else f"{second} s"
     )
+
+
+def without_formula(path: str) -> str:
+    """Returns a path as the text of a cell, with `./` before it if a spreadsheet would take it for a formula."""
+    return f"./{path}" if path.startswith(("=", "+", "-", "@")) else path

@@ -1,4 +1,4 @@
-"""What Vertex AI tells a training in environment variables, and how a training reports a metric to it.
+"""Reports a metric of a training to Vertex AI, and names the environment variables that Vertex AI sets.
 
 AIP_MODEL_DIR            the SavedModel is written to its root, where Vertex AI looks for it; default of --model_dir
 AIP_TENSORBOARD_LOG_DIR  the files for TensorBoard are written there
