@@ -23,6 +23,8 @@ DATA_SETS = sorted(path.name.removesuffix(".tar.xz") for path in make.FOLDER.glo
 MODELS = sorted(path.name.removesuffix(".tar.xz") for path in make.FOLDER.glob("model_*.tar.xz"))
 CANVAS, SIZE = (40, 30), (16, 12)
 CHANGED = make.TRAIN[1]
+PROCESSORS = 2e-4
+"""The largest difference of a probability between processors; 0.00004 between AVX2 and AVX-512 was seen."""
 
 
 def unpack(name, folder):
@@ -117,7 +119,7 @@ def test_a_model_predicts_as_it_did(model, data, tmp_path):
         assert row.keys() == earlier.keys()
         assert row["name"] == earlier["name"]
         assert len(probabilities(row)) == 4
-        np.testing.assert_allclose(probabilities(row), probabilities(earlier), atol=1e-5)
+        np.testing.assert_allclose(probabilities(row), probabilities(earlier), atol=PROCESSORS)
 
 
 def test_a_model_is_in_the_report_and_classifies_new_films(model, data, tmp_path):
@@ -128,5 +130,5 @@ def test_a_model_is_in_the_report_and_classifies_new_films(model, data, tmp_path
     found = {row["mammogram"]: row for row in rows_of(tmp_path / "answers/predictions.csv")}
     for earlier in rows_of(model / "predictions.csv"):
         mammogram = earlier["name"].partition("_")[2]
-        np.testing.assert_allclose(probabilities(found[mammogram]), probabilities(earlier), atol=1e-5)
+        np.testing.assert_allclose(probabilities(found[mammogram]), probabilities(earlier), atol=PROCESSORS)
     assert os.path.exists(tmp_path / "answers/predictions.html")

@@ -11,9 +11,6 @@ from trainer.runtime.startup import import_tensorflow, set_arithmetic
 if TYPE_CHECKING:
     from trainer.results.exported_model import ExportedModel
 
-BATCH = 32
-"""Images that RunInference passes at a time, fewer at the end of a bundle; the size of the model's batches."""
-
 
 class DensityModel(ModelHandler[np.ndarray, PredictionResult, "ExportedModel"]):
     """(H, W) uint16 image -> PredictionResult of the image and its (K,) float32 probabilities.
@@ -23,7 +20,7 @@ class DensityModel(ModelHandler[np.ndarray, PredictionResult, "ExportedModel"]):
     """
 
     def __init__(self, model_dir: str):
-        super().__init__(min_batch_size=BATCH, max_batch_size=BATCH)
+        super().__init__(max_batch_size=1)
         self._model_dir = model_dir
 
     def load_model(self) -> "ExportedModel":
@@ -40,7 +37,7 @@ class DensityModel(ModelHandler[np.ndarray, PredictionResult, "ExportedModel"]):
         model: "ExportedModel",
         inference_args: Mapping[str, Any] | None = None,
     ) -> Iterable[PredictionResult]:
-        """Predicts some images; the batch in which an image is does not change its probabilities."""
+        """Predicts the images of a batch, which is one image."""
         del inference_args
         probabilities = model.probabilities(np.stack(batch)[..., None])
         return [PredictionResult(image, found) for image, found in zip(batch, probabilities, strict=True)]

@@ -16,14 +16,13 @@ from trainer.model_dir.folder import EXPORT_FOLDER
 from trainer.model_dir.writing import first_line
 from trainer.results.evaluation import Predictions
 
-BATCH = 32
-"""Images in a call. The last call is filled with black images, so that all calls have the same shape: the kernels that
-are chosen, and with them the last bits of the result, depend on it."""
-
 
 class ExportedModel:
     """A loaded SavedModel, whose signature takes `pixels`, (N, H, W, 1) float32, and returns `probabilities`,
     (N, categories) float32.
+
+    Images are predicted one at a time. In a batch, the last bits of a probability depend on the position of the image,
+    on processors with AVX2: the kernels compute the last rows of a product in another way.
     """
 
     def __init__(self, path: str):
@@ -48,15 +47,11 @@ class ExportedModel:
         Args:
             log: shows the progress, if given.
         """
-        starts: Iterable[int] = range(0, len(pixels), BATCH)
-        if log:
-            starts = log.track(starts, -(-len(pixels) // BATCH), "evaluating")
-        return np.concatenate([self._predict(pixels[start : start + BATCH]) for start in starts])
+        images: Iterable[np.ndarray] = log.track(pixels, len(pixels), "evaluating") if log else pixels
+        return np.concatenate([self._predict(image) for image in images])
 
-    def _predict(self, pixels: np.ndarray) -> np.ndarray:
-        batch = np.zeros((BATCH, *pixels.shape[1:]), np.float32)
-        batch[: len(pixels)] = pixels
-        return self._signature(pixels=tf.constant(batch))["probabilities"].numpy()[: len(pixels)]
+    def _predict(self, image: np.ndarray) -> np.ndarray:
+        return self._signature(pixels=tf.constant(image[None], tf.float32))["probabilities"].numpy()
 
 
 def load_export(model_dir: str) -> ExportedModel:
