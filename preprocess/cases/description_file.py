@@ -9,6 +9,7 @@ import codecs
 import csv
 import io
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -162,9 +163,10 @@ def _row(cells: Sequence[str], columns: dict[str, list[int]], split: str, where:
                 f"{', '.join(map(shown, distinct[:5]))}"
             )
     patient, density, side, view, path = (values[column] for column in COLUMNS)
+    density, side, view = map(sys.intern, (density, side.upper(), view.upper()))  # the same few texts in all rows
     collection = {"calcification": "Calc", "mass": "Mass"}.get(values[TYPE_COLUMN].lower(), "")
     crops = tuple(values[column] for column in CROP_COLUMNS if values[column])
-    return DescriptionRow(split, patient, density, side.upper(), view.upper(), path, collection, where, crops, fault)
+    return DescriptionRow(split, patient, density, side, view, path, collection, where, crops, fault)
 
 
 def _unreadable(origin: str, error: Exception) -> InputError:

@@ -103,9 +103,9 @@ class FileIndex:
             parts = split_path(path)
             if not reason_to_ignore(parts):
                 film = FilmFile(_kind(parts), file.target or path, file.bytes, file.version)
-                density, _ = parts.converted
+                entry = film, parts.converted[0]
                 for key in keys_in(parts):
-                    self._index[key].append((film, density))
+                    self._index[key].append(entry)
 
     def locate(self, mammogram: Mammogram) -> Location:
         """Returns the files of a mammogram."""

@@ -185,11 +185,14 @@ def make_plan(mammograms: Iterable[Mammogram], index: FilmIndex, selection: Sele
 
 def _reject_shared_files(located: list[tuple[Mammogram, Location]]) -> list[tuple[Mammogram, Location]]:
     """Sets the fault of mammograms that share a file, because its path contains the identities of several."""
-    ids_of: dict[str, set[str]] = collections.defaultdict(set)
+    first_of: dict[str, str] = {}
+    ids_of: dict[str, set[str]] = {}  # of the paths that identify several
     for mammogram, location in located:
         for file in location.files:
-            ids_of[file.path].add(mammogram.mammogram_id)
-    names_of = {path: ", ".join(sorted(ids)[:4]) for path, ids in ids_of.items() if len(ids) > 1}
+            first = first_of.setdefault(file.path, mammogram.mammogram_id)
+            if first != mammogram.mammogram_id:
+                ids_of.setdefault(file.path, {first}).add(mammogram.mammogram_id)
+    names_of = {path: ", ".join(sorted(ids)[:4]) for path, ids in ids_of.items()}
     checked = []
     for mammogram, location in located:
         shared = next((file.path for file in location.files if file.path in names_of), None)

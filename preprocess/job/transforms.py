@@ -29,11 +29,13 @@ from preprocess.dataset.recipe import MeasuredBatch, PreparedBatch, Recipe
 from preprocess.dataset.record_parts import RecordFile, RecordPart
 from preprocess.files import storage
 from preprocess.job import copies, films
+from preprocess.job.coders import register_coders
 from preprocess.job.in_threads import InThreads
 from preprocess.runtime.errors import RejectedFilm
 
 # Otherwise the last garbage collection of a worker takes up to a second, for which the job waits.
 atexit.register(gc.freeze)
+register_coders()
 
 Batch = TypeVar("Batch", MeasuredBatch, PreparedBatch)
 
@@ -49,7 +51,7 @@ class ReadPlan(beam.PTransform):
     recipe: Recipe
 
     def expand(self, pcoll):
-        return pcoll | "ReadPiece" >> beam.FlatMap(_read_piece, self.recipe)
+        return pcoll | "ReadPiece" >> beam.FlatMap(_read_piece, self.recipe).with_output_types(FilmBatch)
 
 
 @dataclasses.dataclass
@@ -67,11 +69,11 @@ class MeasureFilms(beam.PTransform):
     threads: int = 1
 
     def expand(self, pcoll):
+        measure = InThreads(functools.partial(_measure, self.input_root, self.max_pixels), _emit, self.threads)
         return (
             pcoll
             | "SpreadFilms" >> beam.Reshuffle()
-            | "ReadHeader"
-            >> beam.ParDo(InThreads(functools.partial(_measure, self.input_root, self.max_pixels), _emit, self.threads))
+            | "ReadHeader" >> beam.ParDo(measure).with_output_types(MeasuredBatch)
         )
 
 
@@ -98,13 +100,11 @@ class PrepareImages(beam.PTransform):
     threads: int = 1
 
     def expand(self, pcoll):
+        prepare = InThreads(functools.partial(_prepare, self.recipe), _emit, self.threads)
         return (
             pcoll
             | "SpreadMeasured" >> beam.Reshuffle()
-            | "PadAndResize"
-            >> beam.ParDo(
-                InThreads(functools.partial(_prepare, self.recipe), _emit, self.threads), AsSingleton(self.canvas)
-            )
+            | "PadAndResize" >> beam.ParDo(prepare, AsSingleton(self.canvas)).with_output_types(PreparedBatch)
         )
 
 
@@ -124,7 +124,7 @@ class WriteDataset(beam.PTransform):
         start = pcoll.pipeline | "Start" >> beam.Create([None])
         results = AsList(
             pcoll
-            | "PieceOf" >> beam.Map(_with_piece)
+            | "PieceOf" >> beam.Map(_with_piece).with_output_types(tuple[str, PreparedBatch])
             | "GroupByPiece" >> beam.GroupByKey()
             | "WriteResults" >> beam.Map(piece_results.write_result, self.recipe)
         )

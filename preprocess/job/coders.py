@@ -1,0 +1,36 @@
+"""How Beam encodes the elements of the job: pickled and compressed.
+
+A local runner holds all elements of a stage in memory, and its workers receive them at once. The films of a batch are
+alike, so 32 of them compressed need 35 to 100 bytes a film instead of 180 to 330.
+"""
+
+import pickle
+import zlib
+from typing import Any
+
+from apache_beam import coders
+
+from preprocess.dataset.plan_files import FilmBatch
+from preprocess.dataset.recipe import MeasuredBatch, PreparedBatch
+
+_LEVEL = 1  # the fastest
+
+
+class BatchCoder(coders.Coder):
+    """Encodes a batch of films."""
+
+    def encode(self, value: Any) -> bytes:
+        return zlib.compress(pickle.dumps(value, pickle.HIGHEST_PROTOCOL), _LEVEL)
+
+    def decode(self, encoded: bytes) -> Any:
+        return pickle.loads(zlib.decompress(encoded))
+
+    def is_deterministic(self) -> bool:
+        """False: batches are not keys."""
+        return False
+
+
+def register_coders() -> None:
+    """Makes Beam use `BatchCoder` for the batches of films."""
+    for batch in (FilmBatch, MeasuredBatch, PreparedBatch):
+        coders.registry.register_coder(batch, BatchCoder)
