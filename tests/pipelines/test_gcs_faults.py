@@ -44,11 +44,18 @@ def job(where, out):
     return ["--input", f"{where}/images", *csvs, "--output", out, "--direct_num_workers=1"]
 
 
+@pytest.fixture(scope="module")
+def expected(films, tmp_path_factory):
+    """The files of the data set that a job without failures makes."""
+    out = tmp_path_factory.mktemp("expected") / "out"
+    ran = run("pipelines.preprocess", {}, *job(films, out))
+    assert ran.returncode == 0, ran.stderr
+    return tree(out)
+
+
 @pytest.mark.parametrize("fault", [429, 503, RESET, CUT])
-def test_temporary_failures_are_retried_and_change_no_byte(fault, stored, films, tmp_path):
+def test_temporary_failures_are_retried_and_change_no_byte(fault, stored, films, expected):
     store, environment = stored
-    expected = run("pipelines.preprocess", {}, *job(films, tmp_path / "out"))
-    assert expected.returncode == 0, expected.stderr
 
     def every_sixth(number, method, path):
         return fault if number % 6 == 0 and (fault != CUT or method == "GET") else None
@@ -60,7 +67,7 @@ def test_temporary_failures_are_retried_and_change_no_byte(fault, stored, films,
         verified = run("pipelines.verify", environment, f"gs://films/out-{fault}")
         assert verified.returncode == 0, verified.stderr
         assert server.failed >= 5
-    assert_same_dataset(objects(store, f"out-{fault}/"), tree(tmp_path / "out"))
+    assert_same_dataset(objects(store, f"out-{fault}/"), expected)
     assert SECRET not in ran.stdout + ran.stderr
 
 

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from tests import ROOT
+from tests.faults import FULL
 from tests.support.labelled import FLAGS, labelled_images, write_folder
 from tests.trainer.test_trainers import assert_same_weights
 
@@ -29,8 +30,9 @@ def data(tmp_path_factory):
     return root
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(scope="module", params=NETWORKS if FULL else ["residual"])
 def network(request):
+    """Both networks in the full form, the default one in the short form."""
     return request.param
 
 

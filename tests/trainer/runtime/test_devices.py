@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests import ROOT
+from tests.faults import FULL
 from tests.support.labelled import FLAGS, labelled_images, write_folder, write_records
 from tests.support.workers import worker_environments
 from tests.trainer.test_trainers import assert_same_weights
@@ -20,6 +21,8 @@ from trainer.runtime.cluster import Cluster
 
 TRAINING = ["--training_steps=30", "--checkpoint_steps=20"]
 RESIDUAL = ["--network=residual", "--eval_every=10", "--warmup_steps=10", "--learning_rate=0.002", "--dropout=0.2"]
+
+NETWORKS = ["residual", "tutorial"] if FULL else ["residual"]
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +75,10 @@ def metrics(model_dir):
     return json.loads((model_dir / "metrics.json").read_text())
 
 
-@pytest.mark.parametrize("flags", [[], RESIDUAL], ids=["tutorial", "residual"])
-def test_compiled_replicas_train_the_same_model_as_one_device(data, full, tmp_path, flags):
+@pytest.mark.parametrize("network", NETWORKS)
+def test_compiled_replicas_train_the_same_model_as_one_device(data, full, tmp_path, network):
     """Eight replicas in the full form: beside another test process they take up to two minutes."""
+    flags = RESIDUAL if network == "residual" else []
     one, several, replicas = tmp_path / "one", tmp_path / "several", 8 if full else 2
     finish(run("tpu_model", *tpu_argv(data, one), *flags))
     rehearsal = [*flags, "--rehearse_tpu", f"--num_shards={replicas}"]
@@ -103,9 +107,10 @@ def test_a_batch_must_be_a_multiple_of_the_replicas(data, tmp_path):
     assert "error: --batch_size 12 is not a multiple of the 8 replicas; choose one that is" in output
 
 
-@pytest.mark.parametrize("flags", [[], [*RESIDUAL, "--schedule=constant", "--keep=last"]], ids=["tutorial", "residual"])
-def test_two_workers_train_the_same_model_as_one(data, tmp_path, flags):
+@pytest.mark.parametrize("network", NETWORKS)
+def test_two_workers_train_the_same_model_as_one(data, tmp_path, network):
     """First as two tasks of the role worker, then as a master and a worker."""
+    flags = [*RESIDUAL, "--schedule=constant", "--keep=last"] if network == "residual" else []
     outputs = run_workers(*gpu_argv(data, tmp_path / "m"), *flags, "--training_steps=13")
     assert all("on 2 replicas of 2 workers" in text for text in outputs)
     outputs = run_workers(*gpu_argv(data, tmp_path / "m"), *flags, first="master")
