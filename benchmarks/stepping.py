@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,6 +45,10 @@ def make_model(images: ImageSet, settings: Settings) -> "keras.Model":
     )  # fmt: skip
 
 
+def make_tutorial_training() -> "Training":
+    return make_training(smooth_images(IMAGES))
+
+
 def make_training(images: ImageSet, compiled: bool = False) -> "Training":
     """Returns a training as the trainers set it up on a CPU; `compiled` adds XLA, which they do not use there."""
     import_tensorflow()
@@ -66,7 +70,7 @@ def take_steps(training: "Training", steps: int) -> None:
 
 def our_loop(turns: Iterator[None]) -> None:
     """Trains with the trainers' own loop, in the precision that they choose."""
-    training = make_training(smooth_images(IMAGES))
+    training = make_tutorial_training()
     for _ in turns:
         take_steps(training, STEPS)
 
@@ -108,12 +112,12 @@ def keras_fit(turns: Iterator[None]) -> None:
     model.fit(batches, steps_per_epoch=STEPS, epochs=10**6, callbacks=[wait], shuffle=False, verbose=0)
 
 
-def with_and_without_input() -> Times:
+def with_and_without_input(make: Callable[[], "Training"]) -> Times:
     """Measures steps that read the data set ("fed"), and steps that reuse one batch that is in memory ("unfed")."""
     import_tensorflow()
     import tensorflow as tf
 
-    training = make_training(smooth_images(IMAGES))
+    training = make()
     fed = training._batches
     unfed = iter(tf.data.Dataset.from_tensors(next(fed)).repeat())
 

@@ -5,7 +5,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from benchmarks import stepping
+from benchmarks import frameworks, stepping
 from benchmarks.measure import Row, command, program, seconds_of, side_by_side
 from benchmarks.processes import InTurn, in_new_process
 from preprocess.contract import schema
@@ -27,7 +27,7 @@ def run(folder: Path) -> list[Row]:
     """Returns all rows. The images are written to `folder` first."""
     images = stepping.smooth_images(TRAIN)
     pngs, records = write_folder(folder / "small_train", images), write_records(folder / "train.tfrecords", images)
-    return [*_steps(), *_loading(pngs, records), _start(pngs, folder), _evaluation()]
+    return [*_steps(), *_residual_steps(), *_loading(pngs, records), _start(pngs, folder), _evaluation()]
 
 
 def write_folder(folder: Path, images: ImageSet) -> Path:
@@ -55,7 +55,7 @@ def _steps() -> list[Row]:
     title = f"training, this project's loop in {precision} / Keras fit in float32"
     faster = Row(title, *rates, loops.ratio("fit", "ours"), least)
 
-    inputs = in_new_process(stepping.with_and_without_input)
+    inputs = in_new_process(partial(stepping.with_and_without_input, stepping.make_tutorial_training))
     fed, unfed = (f"{inputs.median(name) / stepping.FEW_STEPS:.3f} s a step" for name in ("fed", "unfed"))
     title = "training step, batches from the data set / one batch in memory"
     cost = Row(title, fed, unfed, inputs.ratio("fed", "unfed"), "<= 1.05")
@@ -68,6 +68,12 @@ def _steps() -> list[Row]:
     traces = in_new_process(stepping.traces)
     traced = Row("traces of the loop in calls of 1, 2 and 3 steps", f"{traces}", "", traces, "<= 1", "traces")
     return [faster, cost, compiled, traced]
+
+
+def _residual_steps() -> list[Row]:
+    precisions = ["float32", "bfloat16"] if in_new_process(stepping.chosen_precision) == "bfloat16" else ["float32"]
+    cases = [(batch_size, precision) for precision in precisions for batch_size in (64, 256)]
+    return [row for case in cases for row in (*frameworks.steps(*case), frameworks.input_share(*case))]
 
 
 def _loading(pngs: Path, records: Path) -> list[Row]:
