@@ -23,7 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from PIL import Image
 
 from pipelines import preprocess, verify
-from preprocess.dataset import assemble
+from preprocess.dataset import assemble, publish
 from preprocess.files import gcs
 from preprocess.files.lock import locked
 from tests.faults import FULL, SEED
@@ -40,6 +40,8 @@ SOMETIMES = (*TRAIN[1:], TEST[1])
 CANVAS, SIZE, FILM = (24, 20), (8, 6), (22, 17)
 MOST_CHANGES = 80
 PHASES = (Phase.generate, Phase.shrink) if FULL else (Phase.generate,)
+PUBLICATION = ((assemble, "stage_dataset"), (publish, "perform"), (assemble, "finish_publication"))
+"""The functions of the steps that publish a data set."""
 SEQUENCES = {"folder": 900 if FULL else 4, "gs": 100 if FULL else 4}
 
 
@@ -47,6 +49,16 @@ SEQUENCES = {"folder": 900 if FULL else 4, "gs": 100 if FULL else 4}
 def reference(seed, method):
     """Returns the expected image of a film, (h, w) float64."""
     return (area_reference if method == "area" else nearest_reference)(random_film(seed, *FILM), CANVAS, SIZE)
+
+
+def twice(function):
+    """Returns a function that calls another one twice."""
+
+    def call(*arguments):
+        function(*arguments)
+        return function(*arguments)
+
+    return call
 
 
 class DataSetMachine(RuleBasedStateMachine):
@@ -177,15 +189,10 @@ class DataSetMachine(RuleBasedStateMachine):
 
     @rule(force=st.booleans())
     def prepare_with_a_repeated_publication(self, force):
-        """The runner repeats the last step because its result was lost."""
-        publish = assemble.publish_dataset
-
-        def twice(*arguments):
-            publish(*arguments)
-            return publish(*arguments)
-
+        """The runner repeats each step of the publication because its result was lost."""
         with self.monkeypatch.context() as patch:
-            patch.setattr(assemble, "publish_dataset", twice)
+            for module, name in PUBLICATION:
+                patch.setattr(module, name, twice(getattr(module, name)))
             status = self.run(*["--force"] * force)
         self.finish(status, force)
 
