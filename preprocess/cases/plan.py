@@ -41,7 +41,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """One film to prepare; an element of the pipeline, about 300 bytes.
+    """One film to prepare; an element of the pipeline contains up to 32.
 
     Attributes:
         density: BI-RADS density category, 1 to 4.

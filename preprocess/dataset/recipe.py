@@ -127,7 +127,7 @@ class MeasuredFilm:
 
 @dataclass(frozen=True, slots=True)
 class PreparedImage:
-    """An image whose PNG is staged; about 400 bytes.
+    """An image whose PNG is staged.
 
     Attributes:
         height, width: of the film, in pixels.

@@ -6,7 +6,7 @@
     measured   -> PrepareImages -> batches of prepared images (their PNGs staged) and omissions
     images     -> WriteDataset  -> the published data set
 
-Elements are descriptions: batches of up to 32 small films, a few hundred bytes each. Pixels stay in the worker that
+Elements are descriptions: batches of up to 32 small films, which `coders` compresses. Pixels stay in the worker that
 reads them.
 """
 
