@@ -29,7 +29,7 @@ test: .venv/dev.stamp lint
 test-faults: .venv/dev.stamp
 	FAULTS=full $(BIN)/python -m pytest tests/faults tests/test_determinism.py tests/trainer/runtime/test_devices.py \
 	    tests/trainer/test_resume.py \
-	    tests/pipelines/test_tpu_image.py tests/pipelines/test_tpu_package.py
+	    tests/pipelines/test_container_images.py tests/pipelines/test_tpu_package.py
 
 # The pages in a browser; needs chromium, Node.js and npm. `make test` skips it if they are missing.
 test-page: .venv/dev.stamp
@@ -63,6 +63,12 @@ lint: .venv/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The container images of trainings. For a GPU in the tested versions; for a TPU TensorFlow is older.
+REQUIREMENTS = $(BIN)/python -c \
+    "from pipelines.vertex_ai import image_requirements as r; print(*r.requirements(r.$(1)), sep='\n')"
+LOCK_IMAGE = $(BIN)/uv pip compile -q --python-version 3.11 --python-platform x86_64-manylinux_2_31 --no-header \
+    --no-annotate -
+
 lock: .venv/dev.stamp
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --extra dev pyproject.toml \
 	    -o requirements/dev.txt
@@ -72,9 +78,8 @@ lock: .venv/dev.stamp
 	    -c requirements/dev.txt -o requirements/tools.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --group notebook \
 	    -c requirements/dev.txt -o requirements/notebook.txt
-	$(BIN)/python -c "from pipelines.vertex_ai import trainer_package as t; print(*t.requirements(t.TPU), sep='\n')" | \
-	    $(BIN)/uv pip compile -q --python-version 3.11 --python-platform x86_64-manylinux_2_31 --no-header --no-annotate \
-	    - -o docker/tpu/requirements.txt
+	$(call REQUIREMENTS,GPU) | $(LOCK_IMAGE) -c requirements/dev.txt -o docker/gpu/requirements.txt
+	$(call REQUIREMENTS,TPU) | $(LOCK_IMAGE) -o docker/tpu/requirements.txt
 
 clean:
 	rm -rf .venv demo real build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,7 +1,6 @@
 """Builds the custom job of a training on Vertex AI: one machine with an accelerator.
 
-A training on a GPU runs in Google's container image for TensorFlow, which installs the trainers' package. For a TPU v5e
-Google has no image; a training runs in the one that `docker/tpu/Dockerfile` describes.
+It runs in a container image of this project, which `docker/gpu/Dockerfile` or `docker/tpu/Dockerfile` describes.
 """
 
 import argparse
@@ -14,32 +13,28 @@ from google.cloud.aiplatform_v1.types import (
     CustomJob,
     CustomJobSpec,
     DiskSpec,
-    EnvVar,
     GcsDestination,
     MachineSpec,
-    PythonPackageSpec,
     WorkerPoolSpec,
 )
 
-from pipelines.vertex_ai.trainer_package import GPU, TPU
+from pipelines.vertex_ai.image_requirements import TPU
 from preprocess.runtime.errors import InputError
 
 GPU_MACHINE, GPU_TYPE = "g2-standard-8", "NVIDIA_L4"
-GPU_IMAGE = "us-docker.pkg.dev/vertex-ai/training/tf-gpu.2-17.py310:latest"
 TPU_MACHINE = "ct5lp-hightpu-4t"
 TPU_TOPOLOGIES = {"ct5lp-hightpu-1t": "1x1", "ct5lp-hightpu-4t": "2x2", "ct5lp-hightpu-8t": "2x4"}
 """Machine with a TPU v5e -> the arrangement of its chips. Larger arrangements need several machines."""
-TPU_IMAGE = "{region}-docker.pkg.dev/{project}/breast-density/tpu-trainer:latest"
-"""The image that `docker/tpu/cloudbuild.yaml` builds."""
+IMAGE = "{region}-docker.pkg.dev/{project}/breast-density/{accelerator}-trainer:latest"
+"""The image that `docker/gpu/cloudbuild.yaml` or `docker/tpu/cloudbuild.yaml` builds."""
 DISK_GB = 100
 
 
-def job_spec(options: argparse.Namespace, package: str, arguments: Sequence[str], output: str) -> CustomJobSpec:
+def job_spec(options: argparse.Namespace, arguments: Sequence[str], output: str) -> CustomJobSpec:
     """Returns what a training runs, and on which machine.
 
     Args:
-        options: `--project`, `--region`, `--trainer` and those of `options.add_machine_options`.
-        package: gs:// path of the trainers' package; for a TPU "".
+        options: `--project`, `--region`, `--trainer` and those of `options.add_vertex_options`.
         arguments: of the trainer.
         output: gs:// folder; Vertex AI names folders in it in the variables of `trainer.runtime.vertex`.
 
@@ -47,22 +42,13 @@ def job_spec(options: argparse.Namespace, package: str, arguments: Sequence[str]
         InputError: an unknown accelerator, or one that does not suit the trainer.
     """
     arguments = [*arguments, "--require_accelerator"]  # a machine that is paid for its accelerator uses it
+    default = IMAGE.format(region=options.region, project=options.project, accelerator=options.trainer)
     pool = WorkerPoolSpec(
         machine_spec=_tpu_machine(options) if options.trainer == TPU else _gpu_machine(options),
         replica_count=1,
         disk_spec=DiskSpec(boot_disk_type="pd-ssd", boot_disk_size_gb=DISK_GB),
+        container_spec=ContainerSpec(image_uri=options.image or default, args=arguments),
     )
-    if options.trainer == TPU:
-        default = TPU_IMAGE.format(region=options.region, project=options.project)
-        pool.container_spec = ContainerSpec(image_uri=options.image or default, args=arguments)
-    else:
-        pool.python_package_spec = PythonPackageSpec(
-            executor_image_uri=options.image or GPU_IMAGE,
-            package_uris=[package],
-            python_module=f"trainer.{GPU}_model",
-            args=arguments,
-            env=[EnvVar(name="PYTHONUNBUFFERED", value="1")],
-        )
     return CustomJobSpec(
         worker_pool_specs=[pool],
         service_account=options.service_account,

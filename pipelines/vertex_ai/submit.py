@@ -18,7 +18,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--model_dir", required=True, metavar="GS",
         help="gs:// folder of the model; a training begun there is resumed")  # fmt: skip
     add("--wait", action="store_true", help="wait for the end of the job, and fail if it fails")
-    add("--dry_run", action="store_true", help="print the job; upload and start nothing")
+    add("--dry_run", action="store_true", help="print the job; start nothing")
     add_vertex_options(parser)
 
 
@@ -40,8 +40,5 @@ def run(options: argparse.Namespace, rest: Sequence[str], log: Log) -> None:
     arguments = [f"--model_dir={model_dir}", *rest]
     check_arguments(options, model_dir, arguments)
     name = options.display_name or f"breast-density {options.trainer}_model"
-
-    def make_job(package: str) -> CustomJob:
-        return CustomJob(display_name=name, job_spec=job_spec(options, package, arguments, model_dir))
-
-    start(options, model_dir, make_job, log)
+    job = CustomJob(display_name=name, job_spec=job_spec(options, arguments, model_dir))
+    start(options, "--model_dir", model_dir, job, log)

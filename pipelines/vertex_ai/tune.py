@@ -3,8 +3,6 @@
 import argparse
 from collections.abc import Sequence
 
-from google.cloud.aiplatform_v1.types import HyperparameterTuningJob
-
 from pipelines.tuning.space import SEARCHED, read_space
 from pipelines.vertex_ai.job import job_spec
 from pipelines.vertex_ai.options import add_vertex_options
@@ -29,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--metric", choices=METRICS, default="kappa", help="of the last validation of a training")
     add("--output", required=True, metavar="GS", help="gs:// folder; trial N writes to N/model and N/logs in it")
     add("--wait", action="store_true", help="wait for the end of the job, and fail if it fails")
-    add("--dry_run", action="store_true", help="print the job; upload and start nothing")
+    add("--dry_run", action="store_true", help="print the job; start nothing")
     add_vertex_options(parser)
 
 
@@ -55,9 +53,6 @@ def run(options: argparse.Namespace, rest: Sequence[str], log: Log) -> None:
     arguments = [*rest, "--eval_steps=0", f"--report_metric={options.metric}"]
     check_arguments(options, output, [f"--model_dir={output}", *arguments])
     name = options.display_name or f"breast-density search {options.trainer}_model"
-
-    def make_job(package: str) -> HyperparameterTuningJob:
-        training = job_spec(options, package, arguments, output)
-        return tuning_job(name, space, options.metric, options.trials, options.parallel, training)
-
-    start(options, output, make_job, log)
+    training = job_spec(options, arguments, output)
+    job = tuning_job(name, space, options.metric, options.trials, options.parallel, training)
+    start(options, "--output", output, job, log)

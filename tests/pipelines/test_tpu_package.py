@@ -1,4 +1,4 @@
-"""What the trainers' package for a TPU resolves to, in a new environment: TensorFlow starts, and names a missing TPU.
+"""What the requirements for a TPU resolve to, in a new environment: TensorFlow starts, and names a missing TPU.
 
 Half a gigabyte is downloaded once, so the test runs only with `make test-faults`. `make test` checks that no version of
 the requirements is left to a resolver.
@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from pipelines.vertex_ai import trainer_package
+from pipelines.vertex_ai.image_requirements import TPU, requirements
 from tests import ROOT
 from tests.support.environments import make_environment
 
@@ -30,8 +30,7 @@ except InputError as error:
 
 
 def test_the_versions_that_start_together_are_pinned():
-    requirements = trainer_package.requirements(trainer_package.TPU)
-    assert {"tensorflow-tpu==2.20.0", "libtpu==0.0.20"} < set(requirements)
+    assert {"tensorflow-tpu==2.20.0", "libtpu==0.0.20"} < set(requirements(TPU))
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +38,7 @@ def python(tmp_path_factory):
     if not FULL:
         pytest.skip("downloads 0.5 GB; runs with `make test-faults`")
     folder = tmp_path_factory.mktemp("tpu") / "venv"
-    return make_environment(folder, trainer_package.requirements(trainer_package.TPU), tested_versions=False)
+    return make_environment(folder, requirements(TPU), tested_versions=False)
 
 
 @pytest.mark.parametrize(("name", "project", "fault"), [

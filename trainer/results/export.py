@@ -55,7 +55,7 @@ def export(
         check_stop()
     with atomic_replace(model_dir.local / EXPORT_FOLDER) as path:
         _write_saved_model(exported, info, path)
-        (path / INFO_FILE).write_text(info.as_json())
+        (path / INFO_FILE).write_text(info.as_json({"keras": keras.__version__, "tensorflow": tf.__version__}))
     check_stop()
 
 

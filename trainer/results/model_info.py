@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from importlib.metadata import version
 
 from preprocess.contract.schema import Size
 from preprocess.files import storage
@@ -48,8 +47,12 @@ class ModelInfo:
             training.preparation, temperature,
         )  # fmt: skip
 
-    def as_json(self) -> str:
-        """Returns the content of the file."""
+    def as_json(self, versions: dict[str, str]) -> str:
+        """Returns the content of the file.
+
+        Args:
+            versions: library -> version.
+        """
         made = self.preparation
         values = {
             "format": FORMAT,
@@ -62,7 +65,7 @@ class ModelInfo:
             "training_images": self.images,
             "statistics": self.statistics.as_json(),
             "temperature": self.temperature,
-            "versions": {name: version(name) for name in ("keras", "tensorflow")},
+            "versions": versions,
         }
         return json.dumps(values, indent=1) + "\n"
 

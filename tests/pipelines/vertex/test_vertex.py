@@ -1,6 +1,6 @@
 """Trainings on Vertex AI: the real clients, a server on localhost that imitates the service, and a storage emulator.
 
-The uploaded package is installed in a new environment and run with the arguments of the job.
+The container image for a GPU is made in a new environment without CUDA, and run with the arguments of the job.
 """
 
 import csv
@@ -10,16 +10,16 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from google.cloud.aiplatform_v1.types import CustomJob
 
 from pipelines import preprocess_and_train, vertex
 from pipelines.vertex_ai import job as vertex_job
-from pipelines.vertex_ai import trainer_package
+from pipelines.vertex_ai.image_requirements import requirements
 from tests.support.cloud import objects, upload
-from tests.support.environments import ROOT, install, make_environment
+from tests.support.dockerfile import make_gpu_image_without_cuda
+from tests.support.environments import ROOT
 from tests.support.films import Described, write_download
 from tests.support.labelled import FLAGS
 from tests.support.vertex_service import FOLDERS, JOBS, NAME, WHERE, run, vertex_service
@@ -35,9 +35,8 @@ TEST_CASES = [Described(f"Mass-Test_P_0010{n}_RIGHT_MLO", str(n)) for n in (1, 2
 
 
 def submit(service, trainer, *words):
-    argv = ["submit", f"--trainer={trainer}", *WHERE, f"--api_endpoint={service.url}", "--staging=gs://films/staging",
-            f"--model_dir=gs://films/models/{trainer}", *words]  # fmt: skip
-    return run(*argv)
+    where = [*WHERE, f"--api_endpoint={service.url}"]
+    return run("submit", f"--trainer={trainer}", *where, f"--model_dir=gs://films/models/{trainer}", *words)
 
 
 GPU_JOB = {
@@ -47,11 +46,9 @@ GPU_JOB = {
             "machineSpec": {"machineType": "g2-standard-8", "acceleratorType": "NVIDIA_L4", "acceleratorCount": 1},
             "replicaCount": "1",
             "diskSpec": {"bootDiskType": "pd-ssd", "bootDiskSizeGb": 100},
-            "pythonPackageSpec": {
-                "executorImageUri": "us-docker.pkg.dev/vertex-ai/training/tf-gpu.2-17.py310:latest",
-                "pythonModule": "trainer.gpu_model",
+            "containerSpec": {
+                "imageUri": "us-central1-docker.pkg.dev/p-abc/breast-density/gpu-trainer:latest",
                 "args": ["--model_dir=gs://films/models/gpu", *FOLDERS, *FLAGS, "--training_steps=3", REQUIRED],
-                "env": [{"name": "PYTHONUNBUFFERED", "value": "1"}],
             },
         }],
         "baseOutputDirectory": {"outputUriPrefix": "gs://films/models/gpu"},
@@ -59,15 +56,13 @@ GPU_JOB = {
 }  # fmt: skip
 
 
-def test_the_submitted_job_and_the_uploaded_package(signed_in):
+def test_the_submitted_job(signed_in):
     with vertex_service() as service:
         ran = submit(service, "gpu", *FOLDERS, *FLAGS, "--training_steps=3")
     assert ran.returncode == 0, ran.stderr
     ((method, path, job),) = service.requests
     assert (method, path) == ("POST", JOBS)
-    (package,) = job["jobSpec"]["workerPoolSpecs"][0]["pythonPackageSpec"].pop("packageUris")
     assert json.loads(vertex_job.as_json(CustomJob.from_json(json.dumps(job)))) == GPU_JOB  # enums are sent as numbers
-    assert signed_in.blob(package.removeprefix("gs://films/")).exists()
     assert ran.stdout.splitlines() == [
         NAME,
         "job   https://console.cloud.google.com/vertex-ai/locations/us-central1/training/4242?project=p-abc",
@@ -79,14 +74,14 @@ def test_the_submitted_job_and_the_uploaded_package(signed_in):
 def test_options_for_another_machine(capsys):
     words = ["--training_machine=n1-standard-8", "--accelerator=NVIDIA_TESLA_T4", "--accelerator_count=2",
              "--image=x/y:1", "--service_account=me@p", "--tensorboard=projects/p/tensorboards/1"]  # fmt: skip
-    argv = ["submit", "--trainer=gpu", *WHERE, "--staging=gs://b/s", "--model_dir=gs://b/m", "--dry_run", *words]
+    argv = ["submit", "--trainer=gpu", *WHERE, "--model_dir=gs://b/m", "--dry_run", *words]
     assert vertex.main([*argv, *FOLDERS]) == 0
     job = json.loads(capsys.readouterr().out)["jobSpec"]
     (pool,) = job["workerPoolSpecs"]
     assert pool["machineSpec"] == {
         "machineType": "n1-standard-8", "acceleratorType": "NVIDIA_TESLA_T4", "acceleratorCount": 2,
     }  # fmt: skip
-    assert pool["pythonPackageSpec"]["executorImageUri"] == "x/y:1"
+    assert pool["containerSpec"]["imageUri"] == "x/y:1"
     assert (job["serviceAccount"], job["tensorboard"]) == ("me@p", "projects/p/tensorboards/1")
 
 
@@ -96,7 +91,7 @@ def test_options_for_another_machine(capsys):
     (["--training_machine=ct5lp-hightpu-1t", "--tpu_topology=1x1"], "ct5lp-hightpu-1t", "1x1"),
 ])  # fmt: skip
 def test_a_tpu_job_runs_in_the_image_of_this_project(words, machine, topology, capsys):
-    argv = ["submit", "--trainer=tpu", *WHERE, "--staging=gs://b/s", "--model_dir=gs://b/m", "--dry_run", *RECORDS]
+    argv = ["submit", "--trainer=tpu", *WHERE, "--model_dir=gs://b/m", "--dry_run", *RECORDS]
     assert vertex.main([*argv, *words]) == 0
     (pool,) = json.loads(capsys.readouterr().out)["jobSpec"]["workerPoolSpecs"]
     assert pool == {
@@ -174,13 +169,18 @@ def test_errors_of_the_service_are_one_line(code, message, kind, signed_in):
         assert ran.stderr.endswith(f"the service answers {kind}: {message}\n")
 
 
-@pytest.mark.parametrize(("words", "message"), [
-    (["--model_dir=models", "--staging=gs://b/s"], "--model_dir models: Vertex AI cannot read it; name"),
-    (["--model_dir=gs://b/m", "--staging=s"], "--staging s: Vertex AI cannot read it; name"),
-])  # fmt: skip
-def test_local_folders_are_refused(words, message, capsys):
-    assert vertex.main(["submit", "--trainer=gpu", *WHERE, *words, *FOLDERS]) == 2
-    assert capsys.readouterr().err == f"error: {message} a gs:// folder\n"
+def test_a_local_folder_is_refused(capsys):
+    assert vertex.main(["submit", "--trainer=gpu", *WHERE, "--model_dir=models", *FOLDERS]) == 2
+    assert capsys.readouterr().err == "error: --model_dir models: Vertex AI cannot read it; name a gs:// folder\n"
+
+
+def test_no_job_is_sent_for_a_folder_that_cannot_be_written_to(signed_in):
+    with vertex_service() as service:
+        ran = submit(service, "gpu", *FOLDERS, "--model_dir=gs://no-such-bucket/m")
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("error: gs://no-such-bucket/m: cannot be written to (")
+    assert ran.stderr.endswith("); choose another --model_dir\n")
+    assert service.requests == []
 
 
 @pytest.mark.parametrize(("words", "message"), [
@@ -189,55 +189,45 @@ def test_local_folders_are_refused(words, message, capsys):
      "--model_dir gs://b/m, but the trainer's options name gs://b/other; name one folder"),
 ])  # fmt: skip
 def test_invalid_paths_in_the_options_of_the_trainer_are_refused(words, message, capsys):
-    argv = ["submit", "--trainer=gpu", *WHERE, "--model_dir=gs://b/m", "--staging=gs://b/s", "--dry_run", *words]
+    argv = ["submit", "--trainer=gpu", *WHERE, "--model_dir=gs://b/m", "--dry_run", *words]
     assert vertex.main(argv) == 2
     assert capsys.readouterr().err.startswith(f"error: {message}")
 
 
 def test_options_of_the_trainer_are_checked_before_the_job_is_submitted(capsys):
-    argv = ["submit", "--trainer=gpu", *WHERE, "--model_dir=gs://b/m", "--staging=gs://b/s", *FOLDERS]
+    argv = ["submit", "--trainer=gpu", *WHERE, "--model_dir=gs://b/m", *FOLDERS]
     assert vertex.main([*argv, "--batch_size=none"]) == 2
     assert capsys.readouterr().err.startswith("error: argument --batch_size: 'none' is not a whole number")
 
 
-def test_the_requirements_of_the_package():
-    requirements = trainer_package.requirements("gpu")
-    names = {re.match(r"[a-z0-9-]+", line)[0] for line in requirements}
+def test_the_requirements_of_the_images():
+    gpu, tpu = requirements("gpu"), requirements("tpu")
+    names = {re.match(r"[a-z0-9-]+", line)[0] for line in gpu}
     assert names == {
         "google-cloud-storage", "google-crc32c", "matplotlib", "numpy", "pillow", "protobuf", "rich", "scikit-learn",
         "scipy", "tensorboard", "tensorflow",
     }  # fmt: skip
-    assert "tensorflow[and-cuda]>=2.21,<2.22" in requirements
-    assert set(trainer_package.requirements("tpu")) - set(requirements) == {
+    assert "tensorflow[and-cuda]>=2.21,<2.22" in gpu
+    assert set(tpu) - set(gpu) == {
         "google-api-python-client>=2,<3", "libtpu==0.0.20", "oauth2client>=4,<5", "tensorflow-tpu==2.20.0",
     }  # fmt: skip
 
 
-def test_the_same_sources_have_the_same_path_in_a_bucket(tmp_path):
-    first, second = (trainer_package.build(tmp_path / name)[1] for name in "ab")
-    assert first == second
-
-
-def test_the_uploaded_package_trains_in_a_new_environment(signed_in, cloud, tmp_path):
-    """With its declared requirements, except that TensorFlow is installed without its extra for CUDA."""
+def test_the_image_for_a_gpu_trains_in_a_new_environment(signed_in, cloud, tmp_path):
+    """With its pinned requirements except CUDA, the variables of its Dockerfile, and those that Vertex AI adds."""
     films, environment = cloud
     with vertex_service() as service:
         ran = submit(service, "gpu", *FOLDERS, *FLAGS, "--training_steps=3")
     assert ran.returncode == 0, ran.stderr
-    job = service.requests[0][2]["jobSpec"]["workerPoolSpecs"][0]["pythonPackageSpec"]
-    declared = [*trainer_package.requirements("gpu")[:-1], "tensorflow>=2.21,<2.22", "setuptools"]
-    python = make_environment(tmp_path / "venv", declared)
-    (uri,) = job["packageUris"]
-    package = tmp_path / Path(uri).name
-    films.blob(uri.removeprefix("gs://films/")).download_to_filename(package)
-    install(python, package)
-    assert job["args"][-1] == REQUIRED
+    container = service.requests[0][2]["jobSpec"]["workerPoolSpecs"][0]["containerSpec"]
+    assert container["args"][-1] == REQUIRED
+    command, variables = make_gpu_image_without_cuda(tmp_path)
     refused, started = (
         subprocess.run(
-            [python, "-I", "-m", job["pythonModule"], *arguments], cwd="/", capture_output=True, text=True,
-            env=os.environ | environment | FOLDERS_OF_VERTEX, check=False,
+            [*command, *arguments], cwd="/", env=os.environ | environment | variables | FOLDERS_OF_VERTEX,
+            capture_output=True, text=True, check=False,
         )
-        for arguments in (job["args"], job["args"][:-1])
+        for arguments in (container["args"], container["args"][:-1])
     )  # fmt: skip
     assert refused.returncode == 2
     assert refused.stderr.splitlines()[-1].startswith("error: TensorFlow finds no accelerator (there is no /dev/")
@@ -259,9 +249,9 @@ def test_the_chained_command_trains_on_vertex_ai(signed_in, tmp_path):
     upload(tmp_path, signed_in, "in/")
 
     def train(job):
-        program = job["jobSpec"]["workerPoolSpecs"][0]["pythonPackageSpec"]
-        arguments = [word for word in program["args"] if word != REQUIRED]  # there is none in the tests
-        command = [sys.executable, "-m", program["pythonModule"], *arguments]
+        container = job["jobSpec"]["workerPoolSpecs"][0]["containerSpec"]
+        arguments = [word for word in container["args"] if word != REQUIRED]  # there is none in the tests
+        command = [sys.executable, "-m", "trainer.gpu_model", *arguments]
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
 
     with vertex_service(["JOB_STATE_RUNNING", "JOB_STATE_SUCCEEDED"], work=train) as service:

@@ -56,7 +56,7 @@ def test_the_job_has_the_space_and_the_trials(space, capsys):
     assert (job["maxTrialCount"], job["parallelTrialCount"]) == (12, 3)
     assert job["trialJobSpec"]["baseOutputDirectory"] == {"outputUriPrefix": "gs://films/tuning"}
     (pool,) = job["trialJobSpec"]["workerPoolSpecs"]
-    assert pool["pythonPackageSpec"]["args"] == ARGUMENTS
+    assert pool["containerSpec"]["args"] == ARGUMENTS
 
 
 def test_the_loss_is_minimized(space, capsys):
@@ -80,13 +80,15 @@ def test_a_trial_reports_its_metric_and_leaves_its_model(space, signed_in, tmp_p
     metrics = tmp_path / "hypertune/output.metrics"
 
     def trial(job):
-        program = job["trialJobSpec"]["workerPoolSpecs"][0]["pythonPackageSpec"]
+        container = job["trialJobSpec"]["workerPoolSpecs"][0]["containerSpec"]
         base = job["trialJobSpec"]["baseOutputDirectory"]["outputUriPrefix"]
-        arguments = [word for word in program["args"] if word != "--require_accelerator"]  # there is none in the tests
+        arguments = [
+            word for word in container["args"] if word != "--require_accelerator"
+        ]  # there is none in the tests
         variables = {"CLOUD_ML_TRIAL_ID": "7", "CLOUD_ML_HP_METRIC_FILE": str(metrics),
                      "AIP_MODEL_DIR": f"{base}/7/model/", "AIP_TENSORBOARD_LOG_DIR": f"{base}/7/logs/"}  # fmt: skip
         subprocess.run(
-            [sys.executable, "-m", program["pythonModule"], *arguments, "--learning_rate=0.005", "--loss=ordinal"],
+            [sys.executable, "-m", "trainer.gpu_model", *arguments, "--learning_rate=0.005", "--loss=ordinal"],
             cwd=ROOT, env=os.environ | variables, check=True, capture_output=True,
         )  # fmt: skip
 
