@@ -16,6 +16,7 @@ from pipelines.prediction.film import Film
 from pipelines.prediction.inputs import Found, find_films
 from pipelines.prediction.page import MOST_ROWS
 from pipelines.prediction.read_film import ImageRecipe
+from preprocess.cases.diagnosis import without_variables
 from preprocess.files import storage
 from preprocess.files.lock import locked
 from preprocess.runtime.command import exit_process, run_command
@@ -128,14 +129,25 @@ def _summary(rows: Sequence[dict[str, str]], categories: int, found: Found) -> l
         lines.append(f"of the training set of CBIS-DDSM ({known:,}): the model may have been trained on these films")
     remarked = [f"{row['file']}: {row['remarks']}" for row in rows if row["remarks"]]
     lines += _examples("with remarks", remarked) if remarked else []
-    reasons: dict[str, list[str]] = collections.defaultdict(list)
+    lines += _not_classified(rows)
+    for reason, files in sorted(found.ignored.items(), key=lambda group: (-len(group[1]), group[0])):
+        lines += _examples(f"ignored in the folders: {reason}", files)
+    return lines
+
+
+def _not_classified(rows: Sequence[dict[str, str]]) -> list[str]:
+    """Formats the films without a prediction, grouped by reasons that differ in names and numbers only."""
+    groups: dict[str, list[dict[str, str]]] = collections.defaultdict(list)
     for row in rows:
         if not row["density"]:
-            reasons[f"not classified: {row['not_classified']}"].append(row["file"])
-    for reason, files in found.ignored.items():
-        reasons[f"ignored in the folders: {reason}"].extend(files)
-    for reason, files in sorted(reasons.items(), key=lambda group: (-len(group[1]), group[0])):
-        lines += _examples(reason, files)
+            groups[without_variables(row["not_classified"])].append(row)
+    lines = []
+    for kind, group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
+        if len({row["not_classified"] for row in group}) == 1:
+            lines += _examples(f"not classified: {group[0]['not_classified']}", [row["file"] for row in group])
+        else:
+            examples = [f"{row['file']}: {row['not_classified']}" for row in group]
+            lines += _examples(f"not classified: {kind}", examples)
     return lines
 
 

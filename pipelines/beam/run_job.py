@@ -69,7 +69,7 @@ def run_job(pipeline: beam.Pipeline, options: PipelineOptions) -> None:
                 captured.show()  # not an error of this project: show everything that Beam logged
             raise
     if state != PipelineState.DONE:
-        raise RunFailed(f"the Beam job ended in state {state} and left no data set; its messages above say why")
+        raise RunFailed(f"the Beam job ended in state {state} and left no result; its messages above say why")
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def beam_errors(options: PipelineOptions) -> Iterator[None]:
         if own := own_error(text):
             raise own from error
         cause = last_cause(text) or type(error).__name__
-        raise RunFailed(f"the Beam job failed and left no data set: {cause}") from error
+        raise RunFailed(f"the Beam job failed and left no result: {cause}") from error
 
 
 def _check_endpoint(options: PipelineOptions) -> None:

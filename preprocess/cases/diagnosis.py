@@ -108,10 +108,15 @@ def _grouped(texts: Sequence[str]) -> list[str]:
     """Groups texts that differ in names and numbers only; returns a line for each of the largest groups."""
     groups: dict[str, list[str]] = collections.defaultdict(list)
     for text in texts:
-        groups[_VARIABLE.sub("…", _WHERE.sub(r"\1", text))].append(text)
+        groups[without_variables(_WHERE.sub(r"\1", text))].append(text)
     ordered = sorted(groups.values(), key=lambda group: (-len(group), group[0]))
     lines = [f"  {len(group):,} x, for example {group[0]}" for group in ordered[: 2 * EXAMPLES]]
     return [*lines, f"  and {len(ordered) - len(lines):,} other reasons"] if len(ordered) > len(lines) else lines
+
+
+def without_variables(text: str) -> str:
+    """Returns a text with … in place of its names and numbers."""
+    return _VARIABLE.sub("…", text)
 
 
 def _why_not(parts: PathParts, described: set[tuple[str, ...]]) -> tuple[str, str]:

@@ -84,5 +84,5 @@ def test_an_error_that_concerns_neither_film_nor_output_does_not_name_the_output
     status, output, _ = job()
     assert status == 1
     assert output.splitlines()[-1] == (
-        f"error: the Beam job failed and left no data set: OSError: [Errno {errno.EMFILE}] {os.strerror(errno.EMFILE)}"
+        f"error: the Beam job failed and left no result: OSError: [Errno {errno.EMFILE}] {os.strerror(errno.EMFILE)}"
     )

@@ -101,9 +101,13 @@ def test_the_output_does_not_depend_on_workers_or_order(made, tmp_path):
     assert one == two
 
 
+LARGER = "pixels are larger than the canvas 70 x 90 of the training images (width x height)"
+
+
 def test_what_cannot_be_classified_has_a_reason(made, tmp_path, capsys):
     films = tmp_path / "films"
     write_dicom(films / "large.dcm", random_film(0, 91, 50))
+    write_dicom(films / "wide.dcm", random_film(1, 80, 71))
     write_dicom(films / "crop_of_file.dcm", film(0))
     write_dicom(films / "Calc-Test_P_00001_LEFT_CC_1/mask.dcm", film(1))
     write_dicom(films / "rle_L_CC.dcm", film(2), RLELossless)
@@ -117,7 +121,8 @@ def test_what_cannot_be_classified_has_a_reason(made, tmp_path, capsys):
     rows = {row["file"].rpartition("/")[2]: row for row in table(tmp_path / "out/predictions.csv")}
     reasons = {name: row["not_classified"] for name, row in rows.items() if row["not_classified"]}
     assert reasons == {
-        "large.dcm": "50 x 91 pixels are larger than the canvas 70 x 90 of the training images (width x height)",
+        "large.dcm": f"50 x 91 {LARGER}",
+        "wide.dcm": f"71 x 80 {LARGER}",
         "mask.dcm": "by its path a crop or a mask; expected a whole mammogram",
         "colour.png": "a colour image; expected gray",
         "small.png": "has the size of a prepared image, not of a film; use trainer.evaluate for images",
@@ -130,6 +135,9 @@ def test_what_cannot_be_classified_has_a_reason(made, tmp_path, capsys):
     assert (rows["rle_L_CC.dcm"]["side"], rows["rle_L_CC.dcm"]["view"]) == ("LEFT", "CC")
     printed = capsys.readouterr().out
     assert "not classified: not a DICOM, PNG, TIFF or JPEG file (1)" in printed
+    kind = "… x … pixels are larger than the canvas … x … of the training images (width x height)"
+    examples = [f"  {films}/{name}: {reasons[name]}" for name in ("large.dcm", "wide.dcm")]
+    assert "\n".join([f"not classified: {kind} (2)", *examples]) in printed
     assert f"ignored in the folders: its name is not that of an image (1)\n  {films}/notes.txt" in printed
 
 

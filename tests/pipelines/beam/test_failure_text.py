@@ -93,4 +93,4 @@ def test_an_error_of_the_input_keeps_its_exit_status():
     ("None", "None"),
 ])  # fmt: skip
 def test_the_line_that_says_why_another_job_failed(message, cause):
-    assert raised(message) == (RunFailed, f"the Beam job failed and left no data set: {cause}")
+    assert raised(message) == (RunFailed, f"the Beam job failed and left no result: {cause}")

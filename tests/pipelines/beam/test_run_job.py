@@ -106,4 +106,4 @@ def test_an_unexpected_error_is_printed_with_its_traceback(workers, films, tmp_p
     assert "Traceback" in error
     last = error.splitlines()[-1]
     assert "ZeroDivisionError: an unexpected error" in last
-    assert workers == 1 or last.startswith("error: the Beam job failed and left no data set: ")
+    assert workers == 1 or last.startswith("error: the Beam job failed and left no result: ")
