@@ -62,8 +62,9 @@ class Mammogram:
 
 
 def catalogue_mammograms() -> list[Mammogram]:
-    """Returns all full mammograms of CBIS-DDSM, as its case descriptions name them, sorted like the result of
-    `group_by_mammogram`.
+    """Returns all full mammograms of CBIS-DDSM, as its case descriptions name them.
+
+    They are sorted like the result of `group_by_mammogram`.
     """
     return group_by_mammogram(
         DescriptionRow(

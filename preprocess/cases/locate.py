@@ -40,7 +40,7 @@ _ARCHIVE_EXTENSIONS = ("7z", "gz", "rar", "tar", "tgz", "zip")
 
 ARCHIVE = "it is an archive, and archives are not unpacked"
 OWN_OUTPUT = "it is an image of a data set that this job has made"
-"""Two of the reasons that `reason_to_ignore` returns."""
+"""`ARCHIVE` and `OWN_OUTPUT` are two of the reasons that `reason_to_ignore` returns."""
 
 Key = tuple[str, ...]
 
@@ -75,7 +75,7 @@ class Location:
 
 
 class FilmIndex(Protocol):
-    """Knows the files of mammograms.
+    """Finds the files of mammograms: the interface of `FileIndex` and `IdcIndex`.
 
     Attributes:
         listing: the files that were searched.

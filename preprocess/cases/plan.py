@@ -41,11 +41,11 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """One film to prepare; an element of the pipeline contains up to 32.
+    """One film to prepare.
 
     Attributes:
         density: BI-RADS density category, 1 to 4.
-        files: of the mammogram, when they were listed, in the order of preference.
+        files: of the mammogram, as they were listed, in the order of preference.
         published: SHA-256 of the image in the data set to be replaced, if it was made from the same files; else empty.
     """
 
@@ -117,8 +117,8 @@ class Plan:
     def fingerprint(self, parameters: Mapping[str, object]) -> str:
         """Returns the SHA-256 of this plan and the parameters.
 
-        It covers the mammograms. It does not cover their files, whose versions are compared, and the words of the
-        reasons.
+        It covers the mammograms, and the kind and stage of omissions. It does not cover the words of the reasons, nor
+        the files of the mammograms, whose versions are compared separately.
         """
         content = {
             "format": schema.FORMAT,

@@ -1,4 +1,4 @@
-"""Decompresses files that TensorFlow wrote with the compression_type GZIP or ZLIB, and recognises other ones."""
+"""Decompresses files that TensorFlow wrote with the compression_type GZIP or ZLIB, and recognizes other formats."""
 
 import zlib
 
@@ -18,7 +18,7 @@ _FIRST_BYTES = {
 
 
 def compression_of(data: bytes) -> str | None:
-    """Returns the name of the format with whose first bytes a file begins; None for any other file."""
+    """Returns the compression format of a file, by its first bytes; None for a file of no known format."""
     return next((name for first, name in _FIRST_BYTES.items() if data.startswith(first)), None)
 
 

@@ -54,7 +54,8 @@ def read_records(stream: BinaryIO) -> Iterator[bytes]:
 def _uncompressed(stream: BinaryIO) -> BinaryIO:
     """Returns the stream from its start, decompressed if it is compressed.
 
-    A correct length is checked first: it may begin with the same bytes as a compressed file.
+    The checksum of the first length is checked first: the length of an uncompressed record may begin with the same
+    bytes as a compressed file.
     """
     head = stream.read(_HEAD)
     compression = None if _is_head(head) else compression_of(head)

@@ -34,7 +34,7 @@ class JobResult:
 
 
 def check_rejection_rate(results: Iterable[PieceResult], recipe: Recipe) -> JobResult:
-    """Compares the share of rejected mammograms with the largest allowed one."""
+    """Compares the share of rejected mammograms with the largest allowed one; refuses a data set without images."""
     counts = [(result.images, result.rejected) for result in results]
     prepared = sum(images for images, _ in counts)
     rejected = recipe.plan.rejected + sum(rejected for _, rejected in counts)
@@ -53,12 +53,14 @@ def check_rejection_rate(results: Iterable[PieceResult], recipe: Recipe) -> JobR
 def stage_dataset(
     results: Iterable[PieceResult], records: Iterable[RecordFile], canvas: Size, recipe: Recipe
 ) -> list[str]:
-    """Stages the remaining files and begins the publication; writes only `rejected.jsonl` if nothing may be published.
+    """Stages all files but the images and the records, and begins the publication.
 
-    May be called again with the same arguments: a runner repeats a step whose result was lost.
+    If the data set may not be published, only the reason and `rejected.jsonl` are written. May be called again with the
+    same arguments: a runner repeats a step whose result was lost.
 
     Returns:
-        The steps of the publication, for `publish.perform`. They may be performed in any order.
+        The steps of the publication, for `publish.perform`. They may be performed in any order. Empty if the data set
+        may not be published, or is published already.
 
     Raises:
         RunFailed: a file cannot be written, or another run has taken over the output.
@@ -83,9 +85,12 @@ def stage_dataset(
 
 
 def finish_publication(results: Iterable[PieceResult], recipe: Recipe) -> JobResult:
-    """Moves the last files, the manifest after all others, when all steps of `stage_dataset` are done.
+    """Completes the publication after all its steps: moves the files that are not images, the manifest last.
 
     May be called again with the same arguments.
+
+    Returns:
+        The result of `check_rejection_rate`.
 
     Raises:
         RunFailed: a file cannot be written.
@@ -134,7 +139,7 @@ def _is_published(results: Sequence[PieceResult], recipe: Recipe) -> bool:
 def _stage(
     results: Sequence[PieceResult], result: JobResult, records: Iterable[RecordFile], canvas: Size, recipe: Recipe
 ) -> Publication:
-    """Writes tables, cards and manifest into the staging folder; returns the renames that publish the data set."""
+    """Writes tables, cards, manifest and lists of files to delete into the staging folder; returns the publication."""
     images = StoredImages(results, recipe)
     omissions = _all_omissions(results, recipe)
     records = sorted(records, key=lambda record: (record.split, record.shard))

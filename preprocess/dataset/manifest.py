@@ -32,7 +32,7 @@ def format_manifest(
     canvas: Size,
     recipe: Recipe,
 ) -> Iterator[bytes]:
-    """Yields the manifest of a data set in pieces. About 200 bytes an image are kept, to sort the files by their paths.
+    """Yields the manifest of a data set in pieces. About 200 bytes an image are in memory, to sort the files by path.
 
     Args:
         others: path below the output root of each file that is not an image -> its `bytes` and `sha256`.

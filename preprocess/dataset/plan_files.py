@@ -3,8 +3,8 @@
     <folder>/train-00000, test-00000, …    films of a split in record order, 500 a file, a JSON array a line
     <folder>/omissions-00000, …            what is left out before any film is opened, sorted, 1,000 a file
 
-A piece keeps its name through the job: the images of its films are listed in a file of the same name, see
-`piece_results`.
+A piece keeps its name through the job: the name of the file in which the images of its films are listed begins with it,
+see `piece_results`.
 """
 
 import json
@@ -21,7 +21,7 @@ from preprocess.files import storage
 
 PIECE_FILMS, PIECE_OMISSIONS = 500, 1000
 BATCH_FILMS, BATCH_BYTES = 32, 4 << 20
-"""The largest batch of films that is one element of the job. A film of more bytes is a batch of its own."""
+"""The most films in a `FilmBatch`, and the most bytes of their files. A film of more bytes is a batch of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,10 @@ class PlanFiles:
 
 @dataclass(frozen=True, slots=True)
 class FilmBatch:
-    """Films of one piece; an element of the job.
+    """Films of one piece of the plan, which are one element of the job.
 
     Attributes:
-        piece: its name.
+        piece: name of the piece.
     """
 
     piece: str
@@ -85,7 +85,7 @@ def write_plan(plan: Plan, folder: str) -> PlanFiles:
 
 
 def read_batches(path: str) -> Iterator[FilmBatch]:
-    """Yields the films of a piece in batches: up to 32 films of together up to 4 MiB, or one film.
+    """Yields the films of a piece in batches: up to 32 films whose files together have up to 4 MiB, or one film.
 
     Raises:
         OSError: the file cannot be read.

@@ -9,15 +9,15 @@ Many files cannot be renamed in one atomic operation. So the renames are written
     OUT/cache/…, OUT/dataset.csv, …                renamed when all these steps are done
     OUT/manifest.json                              renamed last: with it, the data set is whole
 
-The steps in the middle are independent of each other, and several workers perform them. `publication.json` names the
-files with their lists: those of the images are the files of `piece_results`.
+The steps in the middle are independent of each other, and several workers perform them. `publication.json` names a file
+for each step, with the list of what it renames or deletes; the lists of images are the files of `piece_results`.
 
 Before `publication.json` is written, before the first file of an older data set is replaced, and before and after the
 manifest is moved, everything so far is written to the disk (`storage.sync`). So a power cut leaves a whole data set
 with its manifest, or none.
 
-Every step may be repeated. A later run that finds the file of its own data set completes the publication (`recover`);
-if the file belongs to another data set, the files that were already published are deleted.
+Every step may be repeated. A later run that finds the `publication.json` of its own data set completes the publication
+(`recover`). If it finds that of another data set, it deletes the files that were already published.
 """
 
 import json
@@ -56,7 +56,7 @@ class Publication:
     steps: tuple[str, ...] = ()
 
     def save(self) -> None:
-        """Writes the publication file. What it lists is on the disk before, and the file itself is afterwards."""
+        """Writes the publication file. All staged files are on the disk before, and the file itself is afterwards."""
         content = {"moves": self.moves, "replaced": self.replaced, "steps": self.steps}
         storage.sync(self.root)
         storage.write(storage.join(self.staging, PUBLICATION_FILE), json.dumps(content).encode())
@@ -70,7 +70,7 @@ class Publication:
         self.finish()
 
     def begin(self) -> None:
-        """Deletes the manifest of the data set that is replaced. Comes before the steps."""
+        """Deletes the manifest of the data set that is replaced. Must be called before the steps are performed."""
         staged, final = (storage.join(folder, schema.MANIFEST_FILE) for folder in (self.staging, self.root))
         is_other = storage.exists(staged) and storage.exists(final) and storage.read(final) != storage.read(staged)
         if is_other:
@@ -78,7 +78,7 @@ class Publication:
             storage.sync(self.root)
 
     def finish(self) -> None:
-        """Moves the files that are not images, the manifest last. Comes after the steps."""
+        """Moves the files that are not images, the manifest last. Must be called after the steps are performed."""
         *files, manifest = ((storage.join(self.staging, a), storage.join(self.root, b)) for a, b in self.moves)
         if storage.exists(manifest[0]):  # otherwise everything was moved already
             kept = {final for _, final in self.moves}
@@ -89,7 +89,7 @@ class Publication:
             storage.sync(self.root)
 
     def undo(self) -> None:
-        """Deletes the files that were published of an incomplete data set. The caller deletes the staging folder.
+        """Deletes the published files of an incomplete data set. The caller deletes the staging folder.
 
         With a manifest in the root, either no step or every step was performed, and nothing is deleted. Without one,
         neither the old nor the new data set is whole.

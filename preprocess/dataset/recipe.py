@@ -56,12 +56,13 @@ class Recipe:
         fingerprint: SHA-256 of the plan and the parameters, see `Plan.fingerprint`.
         totals: counts of the plan, for the manifest.
         max_rejected: the largest share of rejected mammograms with which a data set is published.
-        parts: number of pieces of a shard that workers write in parallel; the output bytes do not depend on it.
+        parts: number of parts of a shard that workers write in parallel, see `record_parts`; the output bytes do not
+            depend on it.
         attribution: of the films, for the manifest; empty if their source is not known.
         lock_token: identifies this run's lock on the output root, see `preprocess.files.lock`; `WITHOUT_LOCK` for a
             job from a template.
         published_canvas: canvas of the data set to be replaced, whose images may be used again; None if there is none.
-        plan: where the films are listed; without any until they are written.
+        plan: the files in which the films are listed; an empty `PlanFiles` until they are written.
     """
 
     input_root: str

@@ -1,9 +1,9 @@
 """TFRecord files: how many there are, and how workers write them.
 
-A split has one file, or several shards. A shard is written by one worker, at once to its final name below the staging
-folder. A file of up to 10,000 images that is the only one of its split, and the shards whose number the user gave, are
-written in parts by several workers and then joined. TFRecord files concatenate: the bytes depend on the record order
-alone, not on the number of parts or workers.
+A split has one file, or several shards. By default, a shard is written by one worker, directly to its final name below
+the staging folder. Two kinds of files are written in parts by several workers and then joined: the only file of a
+split, of up to 10,000 images, and shards whose number the user gave. Concatenated TFRecord files are a TFRecord file,
+so the bytes depend on the record order alone, not on the number of parts or workers.
 """
 
 import hashlib
@@ -94,7 +94,7 @@ def split_into_parts(results: Sequence[PieceResult], recipe: Recipe) -> Iterator
 def write_part(part: RecordPart, recipe: Recipe) -> RecordFile:
     """Writes the records of a part into a new file.
 
-    The pixels are read from the staged PNGs: elements of the pipeline contain no pixels.
+    The pixels are read from the staged PNGs, because elements of the job contain no pixels.
 
     Raises:
         RunFailed: the file cannot be written.

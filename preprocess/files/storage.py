@@ -167,7 +167,7 @@ def read(path: str) -> bytes:
 
 
 def write(path: str, data: bytes) -> None:
-    """Writes a file atomically: readers see the old file or the whole new one."""
+    """Writes a file atomically: readers get the old file or the whole new one."""
     _store(path).write(path, data)
 
 

@@ -44,12 +44,13 @@ def area(film: FilmImage, canvas: Size, size: Size) -> np.ndarray:
     """Computes each output pixel as the mean of its rectangle of the canvas, rounded to the nearest integer, halves up.
 
     A source pixel that an edge of the rectangle cuts is weighted by the fraction inside. The result is exact, because
-    all sums are integers: lengths are counted in units, with h x w units to a source pixel and H x W units to a
-    rectangle, so every overlap is a whole number of units.
+    all sums are integers. Areas are counted in units: a source pixel has h x w units and a rectangle has H x W units,
+    so every overlap is a whole number of units.
 
     The edges between output rows divide the canvas into h intervals of rows. For each interval, its rows are added up;
-    for each edge, the row that it cuts is read. Both are reduced by `sum_intervals` to 2 w + 1 numbers, the only ones
-    that are kept. A sum of rows fits uint32, because no film has more than 65,535 rows; all later sums are int64.
+    for each edge, the row that it cuts is read. `sum_intervals` reduces each sum of rows and each cut row to 2 w + 1
+    numbers, the only ones that are kept. A sum of rows fits uint32, because no film has more than 65,535 rows; all
+    later sums are int64.
 
     Args:
         film, canvas, size: see `pad_and_resize`.

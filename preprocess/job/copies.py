@@ -19,17 +19,17 @@ _KINDS = {JPEG: LOSSY, PNG: IMAGE, TIFF: IMAGE}
 
 
 def measure(film: Film, input_root: str, max_pixels: int) -> MeasuredFilm:
-    """Reads the size of a film from its header.
+    """Reads the size of a film from its header, and chooses one file if the mammogram has several.
 
-    If a mammogram has several files, they are compared first. Files of one kind are equal, and must contain the same
-    pixels. A file that is damaged or cannot be decoded is passed over. To know this, the pixels of all files of the
-    chosen kind are decoded here, once more than those of a mammogram with a single file.
+    The kinds of files are tried in the order of preference. All files of a kind are decoded here, and the chosen one
+    again when its image is made. A file that is damaged or cannot be decoded is skipped. The others of the same kind
+    must contain the same pixels, and the first of them is chosen. If there are none, the next kind is tried.
 
     Args:
         max_pixels: the largest number of pixels that a film may have.
 
     Raises:
-        RejectedFilm: no file can be read, or equal files contain different pixels.
+        RejectedFilm: no file can be read, or files of one kind contain different pixels.
     """
     if len(film.files) == 1:
         return measure_file(film, film.files[0], input_root, max_pixels)

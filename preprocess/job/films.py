@@ -1,4 +1,4 @@
-"""What a worker does with one film: read its size, and make its image unless it is there already."""
+"""What a worker does with one film: read its size, and make its image unless an earlier run has made it."""
 
 import dataclasses
 import hashlib
@@ -43,6 +43,8 @@ def measure_file(film: Film, file: FilmFile, input_root: str, max_pixels: int) -
 def find_image(measured: MeasuredFilm, canvas: Size, recipe: Recipe) -> PreparedImage | None:
     """Returns the image of a film that an earlier run has made: staged, or published in the data set to be replaced.
 
+    A published image is copied to the staging folder.
+
     Args:
         canvas: (height, width) in pixels.
 
@@ -81,7 +83,7 @@ def prepare(measured: MeasuredFilm, canvas: Size, recipe: Recipe) -> PreparedIma
     """
     path = recipe.source(measured.film)
     pixels = make_image(task_of(measured, path, canvas, recipe.parameters.size, recipe.parameters.resample))
-    if storage.is_local(path):  # of an object, one generation is read
+    if storage.is_local(path):  # not needed in a store, where one generation of the object is read
         with film_errors("pixels"):
             if storage.version(path) != measured.version:  # after reading, to notice a change during it
                 raise RejectedFilm("pixels", "the file changed while the job was running")

@@ -1,4 +1,4 @@
-"""A DoFn that works on several elements at a time, for elements that wait for answers of a store."""
+"""A DoFn that processes several elements at a time, for work that waits for answers of a store."""
 
 import collections
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 
 class InThreads(beam.DoFn):
-    """Calls a function with every element, for several elements at a time, and emits its results in order.
+    """Calls a function with every element, several at a time, and emits the results in the order of the elements.
 
     Args:
         function: takes an element and the side inputs, and is called in a thread.

@@ -1,13 +1,14 @@
 """The stages of the Beam job, as PTransforms around the functions of `films`, `record_parts` and `assemble`.
 
     pieces     -> ReadPlan      -> batches of films
-    films      -> MeasureFilms  -> batches of measured films and omissions
+    batches    -> MeasureFilms  -> batches of measured films and omissions
     measured   -> LargestSize   -> the canvas
     measured   -> PrepareImages -> batches of prepared images (their PNGs staged) and omissions
     images     -> WriteDataset  -> the published data set
 
-Elements are descriptions: batches of up to 32 small films, which `coders` compresses. Pixels stay in the worker that
-reads them.
+A batch has up to 32 films of one piece of the plan, whose files together have up to 4 MiB, or one film with larger
+files, see `plan_files.read_batches`. `coders` compresses the batches. Elements contain no pixels; these stay in the
+worker that reads them.
 """
 
 import atexit
@@ -56,7 +57,7 @@ class ReadPlan(beam.PTransform):
 
 @dataclasses.dataclass
 class MeasureFilms(beam.PTransform):
-    """FilmBatch -> MeasuredBatch. Reads only the header of each film.
+    """FilmBatch -> MeasuredBatch. Reads the header of each film, and the pixels of mammograms with several files.
 
     Attributes:
         input_root: a folder or gs:// prefix.
@@ -157,7 +158,7 @@ def _read_piece(path: str, recipe: Recipe) -> Iterator[FilmBatch]:
 
 
 def _measure(input_root: str, max_pixels: int, batch: FilmBatch) -> tuple[Mapping[str, int], MeasuredBatch]:
-    """Returns the increments of counters, and the films with their sizes."""
+    """Returns the increments of counters, and the films with their sizes and the omissions."""
     counts: collections.Counter[str] = collections.Counter()
     measured, omissions = [], []
     for film in batch.films:
@@ -171,7 +172,7 @@ def _measure(input_root: str, max_pixels: int, batch: FilmBatch) -> tuple[Mappin
 
 
 def _prepare(recipe: Recipe, batch: MeasuredBatch, canvas: Size) -> tuple[Mapping[str, int], PreparedBatch]:
-    """Returns the increments of counters, and the images."""
+    """Returns the increments of counters, and the images and the omissions."""
     counts: collections.Counter[str] = collections.Counter()
     images, omissions = [], list(batch.omissions)
     for measured in batch.films:

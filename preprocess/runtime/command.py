@@ -77,7 +77,7 @@ def run_command(run: Callable[[], None], sigterm: SignalHandler = raise_terminat
 
 
 def exit_process(status: int) -> NoReturn:
-    """Exits without waiting for threads of a library, if the run failed while they wait for an answer."""
+    """Exits with a status. If the run failed, does not wait for threads of a library that still wait for an answer."""
     if status and any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
         logging.shutdown()
         sys.stdout.flush()

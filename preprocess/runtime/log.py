@@ -198,7 +198,7 @@ class Bar:
             )
 
     def end(self, remove: bool) -> None:
-        """Prints the last line, and removes the bar from the terminal if wanted."""
+        """Prints the last line, and removes the bar from the terminal if `remove` is true."""
         if self._print_line:
             self._print_line(progress_line(self._stage, self.done, self._total, time.monotonic() - self._begin))
         if remove:

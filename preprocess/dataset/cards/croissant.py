@@ -55,7 +55,8 @@ _COLUMNS = {
 }
 _NUMBERS = ("density", "source_height", "source_width")
 _STEM = r"^(.+?)(?:\.png)?$"
-"""The name of a file without `.png`. mlcroissant applies it twice to the name on which it joins."""
+"""Its group is the name of a file without `.png`. The ending is optional, because mlcroissant applies the expression
+twice to the name on which it joins."""
 _TABLE, _IMAGES, _PNGS = "table", "images", "pngs"
 
 

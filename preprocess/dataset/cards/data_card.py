@@ -1,7 +1,7 @@
 """`data_card.md`: what a data set is, for people.
 
-It contains what: source, licence and citation, counts, what was left out and why, how it was made, known faults, and
-how it is loaded.
+Its sections: what it is; source, licence and citation; counts; what was left out and why; how it was made; known
+faults; how it is loaded.
 """
 
 import collections
@@ -89,7 +89,7 @@ def _counts(images: Collection[PreparedImage]) -> str:
 
 
 def _left_out(omissions: Sequence[Omission], recipe: Recipe) -> str:
-    """Returns the number of omissions and their reasons, as a code block: in it, no text from the data is markup."""
+    """Returns the number of omissions and their reasons. The reasons are a code block, so their text is not markup."""
     text = _paragraph(
         f"The case descriptions name {recipe.totals.named:,} mammograms. {len(omissions):,} of them are not in this "
         f"data set; `{schema.OMISSIONS_FILE}` has a line with the reason for each. *Rejected* means that a film is "

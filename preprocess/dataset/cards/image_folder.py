@@ -15,7 +15,7 @@ COLUMNS = ("file_name", "name", "density", "patient", "side", "view")
 
 
 def metadata_files(images: Collection[PreparedImage]) -> dict[str, Iterator[bytes]]:
-    """Returns the table of each folder that contains images: its lines, in record order.
+    """Returns the table of each folder that contains images: path below the output root -> lines, in record order.
 
     Args:
         images: each split in record order.

@@ -1,5 +1,4 @@
-"""DICOM films: the header parser, the pixel format, and readers of uncompressed, deflated and compressed
-pixel data.
+"""DICOM films: header parser, pixel format, and readers of uncompressed, deflated and compressed pixel data.
 
 May import: `contract`, `runtime`, `images.pixels`.
 """

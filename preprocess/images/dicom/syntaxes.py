@@ -25,7 +25,7 @@ _NEWER = {
     "1.2.840.10008.1.2.4.112": "JPEG XL",
     "1.2.840.10008.1.2.8.1": "Deflated Image Frame Compression",
 }
-"""Transfer syntaxes of the standard that pydicom 3.0 does not know."""
+"""Transfer syntaxes of the standard that pydicom 3.0 does not contain."""
 
 _FAMILIES = (
     (JPEGTransferSyntaxes, JPEG), (JPEGLSTransferSyntaxes, JPEG_LS), (JPEG2000TransferSyntaxes, JPEG_2000),
