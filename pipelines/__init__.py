@@ -2,6 +2,7 @@
 
     make_sample            synthetic films and case descriptions       uses `sample`
     preprocess             films -> data set (a Beam job)              uses `preparation`, `beam`
+    predict                films, model -> densities (a Beam job)      uses `prediction`, `beam`
     verify                 checks a data set
     report                 data set and models -> one HTML page        uses `report_page`
     tune                   data set -> a search for hyperparameters    uses `tuning`

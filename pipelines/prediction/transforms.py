@@ -77,7 +77,7 @@ class PredictFilms(beam.PTransform):
 
 @dataclasses.dataclass
 class WriteAnswers(beam.PTransform):
-    """Answers -> the files in the output folder, written by one element.
+    """Answers -> the files in the output folder, written in one call with all answers.
 
     Attributes:
         output: the folder, local or gs://.

@@ -23,7 +23,8 @@ class EarlierDataset:
 
     Attributes:
         is_current: whether it is the one that the run would make, from the same versions of all files.
-        message: what has changed since it was made; empty if there is none or it is replaced as a whole.
+        message: what has changed since it was made; empty if nothing has, if there is no data set, or if it is replaced
+            as a whole.
         manifest: of a data set whose images may be used again; None if there is none.
         versions: of the files from which it was made; None if they are not known.
     """
@@ -49,7 +50,8 @@ def look_for_dataset(plan: Plan, recipe: Recipe, force: bool) -> EarlierDataset:
     """Looks for a data set in the output root, after an interrupted publication of this data set was completed.
 
     Args:
-        force: whether another data set may be replaced, and this data set is made anew as a whole.
+        force: whether a data set with another fingerprint may be replaced, and one with the same fingerprint is made
+            again as a whole.
 
     Raises:
         InputError: the output root contains another data set, or files that this job did not write.

@@ -221,7 +221,7 @@ def parse_canvas(text: str) -> tuple[int, int] | None:
 
 
 def check_beam_options(rest: Sequence[str]) -> None:
-    """Checks the arguments that this project's options leave over; Beam itself ignores words that it does not know.
+    """Checks the arguments that this project's options leave over; Beam itself ignores unknown words.
 
     Raises:
         InputError: an invalid value of an option, or a word that belongs to no option.

@@ -24,7 +24,7 @@ def draw_curve(
     """Draws a metric by step: of the training batches with their running mean, of the validations, of the evaluation.
 
     Args:
-        training: None for a metric that is not computed of the batches.
+        training: None for a metric that is not computed for the training batches.
         validation: None without validations; with them, a vertical line marks the step of the evaluation, whose
             weights were kept.
         name: of the metric, for the axis and the label.

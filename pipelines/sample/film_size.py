@@ -21,9 +21,10 @@ def random_size(rng: np.random.Generator) -> Size:
 def size_with_pixels(pixels: int, rng: np.random.Generator) -> Size:
     """Returns a plausible (height, width) with the given number of pixels, or a few less.
 
-    The number of bytes of a real film is known, its height and width are not. So an aspect is drawn, and of the heights
-    within 3 % of the one that follows from it, or the nearest that are possible, the one with the smallest remainder of
-    pixels / height is chosen. The remainder is 0 if one of them is a factor.
+    The number of bytes of a real film is known, its height and width are not. So an aspect (width / height) is drawn,
+    and a height follows from it. The heights within 3 % of that height are compared, or if these are not possible, the
+    nearest ones that are. The one with the smallest remainder of pixels / height is chosen. The remainder is 0 if one
+    of them is a factor of `pixels`.
 
     Args:
         pixels: from 3,256 x 1,531 to 7,111 x 5,251.

@@ -45,8 +45,9 @@ class FilmJob:
 def write_film(job: FilmJob) -> None:
     """Synthesizes a film and writes it, with a crop and a mask for each abnormality.
 
-    A film of CBIS-DDSM has a height and width with which its pixels and `LARGEST_HEADER` have the size of the real file
-    or a few bytes less; if it is of full size, a longer comment makes its file exactly as large as the real one.
+    For a film of CBIS-DDSM, height and width are chosen so that its pixels and a header of `LARGEST_HEADER` bytes
+    together are as large as the real file, or a few bytes smaller. If the film is of full size, a longer comment makes
+    its file exactly as large as the real one.
     """
     digest = hashlib.sha256(job.mammogram_id.encode()).digest()
     rng = np.random.default_rng([job.seed, *digest[:16]])

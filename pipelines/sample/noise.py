@@ -13,7 +13,7 @@ def smooth_noise(grid: Size, octaves: tuple[tuple[int, float], ...], rng: np.ran
 
     Args:
         grid: (height, width) in pixels.
-        octaves: (cells, weight) of each surface: the number of random values along the height, between which it is
+        octaves: (cells, weight) of each field: the number of random values along the height, between which the field is
             interpolated, and the standard deviation of these values.
     """
     height, width = grid

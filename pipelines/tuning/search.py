@@ -29,7 +29,7 @@ _OWN_OPTIONS = {
 
 @dataclass(frozen=True)
 class Search:
-    """A search.
+    """What a search does: its data set, hyperparameters, trials and options.
 
     Attributes:
         data: the data set, as the user wrote it.

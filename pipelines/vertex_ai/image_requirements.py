@@ -13,9 +13,12 @@ TENSORFLOW = {
     GPU: ["tensorflow[and-cuda]>=2.21,<2.22"],
     TPU: ["google-api-python-client>=2,<3", "libtpu==0.0.20", "oauth2client>=4,<5", "tensorflow-tpu==2.20.0"],
 }
-"""Accelerator -> requirements. For a GPU with the CUDA libraries, because the base image has none. For a TPU the build
-that supports it, with the libtpu that was the newest at its release, because TensorFlow does not start with the newest
-of today; and the two clients with which TensorFlow looks up the address of `--tpu NAME`.
+"""Accelerator -> requirements.
+
+GPU: TensorFlow with the CUDA libraries, because the base image has none.
+TPU: the build of TensorFlow that supports it; the libtpu that was the newest when this build was released, because
+TensorFlow does not start with the newest of today; and the two clients with which TensorFlow looks up the address of
+`--tpu NAME`.
 """
 
 _NOT_FOR_TRAINING = {

@@ -12,7 +12,7 @@ _LOWER_IS_BETTER = {"loss"}
 def tuning_job(
     name: str, space: Space, metric: str, trials: int, parallel: int, training: CustomJobSpec
 ) -> HyperparameterTuningJob:
-    """Returns the job.
+    """Returns the job of a search.
 
     The score of a trial is its last reported value: the best of several validations would be too favourable, and the
     exported weights are the last ones.
@@ -39,7 +39,7 @@ def tuning_job(
 
 
 def _parameter(name: str, values: Choice | Range) -> StudySpec.ParameterSpec:
-    """Returns a parameter; lists of numbers are categories, too, because these are passed on as they are written."""
+    """Returns a parameter. A list of numbers is a list of categories, because categories are passed on as written."""
     if isinstance(values, Choice):
         return Parameter(parameter_id=name, categorical_value_spec={"values": list(values.values)})
     scale = Parameter.ScaleType.UNIT_LOG_SCALE if values.log else Parameter.ScaleType.UNIT_LINEAR_SCALE
@@ -52,7 +52,7 @@ def _parameter(name: str, values: Choice | Range) -> StudySpec.ParameterSpec:
 
 
 def describe_trials(job: HyperparameterTuningJob) -> list[str]:
-    """Returns a line for each trial with a result, the best first, and the options of the best."""
+    """Returns a line with score and options for each trial with a result, the best first; then the number of trials."""
     (metric,) = job.study_spec.metrics
     sign = 1 if metric.goal == Metric.GoalType.MINIMIZE else -1
     done = [trial for trial in job.trials if trial.final_measurement.metrics]
