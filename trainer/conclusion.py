@@ -1,6 +1,6 @@
 """The end of a run of either trainer: calibrates, evaluates and exports the model, and writes its card.
 
-All of this is done in float32, whatever the precision of the training was: what is evaluated is what is exported.
+All of this is done in float32, whatever the precision of the training was, so the evaluated model is the exported one.
 """
 
 import platform
@@ -35,7 +35,7 @@ class Run:
     Attributes:
         training: the images to train on, without those held out.
         validation: the images of the patients that are held out; None without validation.
-        evaluation: None without evaluation images.
+        evaluation: the images to evaluate on; None without evaluation images.
     """
 
     settings: Settings
@@ -49,7 +49,7 @@ class Run:
 
 
 def conclude(model: keras.Model, predictor: Predictor, step: int, precision: str, run: Run) -> None:
-    """Calibrates, evaluates and exports a model, as far as the settings want it, and writes its card.
+    """Calibrates, evaluates and exports a model, as the settings require, and writes its card.
 
     Args:
         model: from raw pixels to logits.

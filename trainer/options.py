@@ -46,7 +46,7 @@ def check_evaluation(flag: str, images: str | Sequence[str] | None, settings: Se
         images: its value.
 
     Raises:
-        InputError: an evaluation is wanted, and the option is missing.
+        InputError: an evaluation is requested, and the option is missing.
     """
     if settings.eval_steps and not images:
         raise InputError(f"no {flag}; name the evaluation images, or give --eval_steps 0 for no evaluation")
@@ -234,7 +234,8 @@ def positive(text: str) -> int:
 def _seed(text: str) -> int:
     """Parses a seed.
 
-    The four layers have the seeds 4 * seed to 4 * seed + 3. Keras maps seeds from about 2^31 on to smaller ones.
+    The four layers of the tutorial's network that have weights have the seeds 4 * seed to 4 * seed + 3. Keras maps
+    seeds from about 2^31 on to smaller ones.
     """
     return _checked(int, text, lambda number: 0 <= number < 2**28, "a whole number, 0 to 2^28 - 1")
 

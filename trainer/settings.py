@@ -50,7 +50,7 @@ class Settings:
         checkpoint_steps: steps between two checkpoints.
         class_weights: "none", or "balanced": each category has the same weight in the loss.
         validation_share: the share of the training patients that are held out for validation; 0 for none.
-        folds, fold: with `folds` above 0, fold number `fold` of the training patients is held out instead.
+        folds, fold: with `folds` above 0, fold number `fold` (from 0) of the training patients is held out instead.
         eval_every: steps between two validations.
         keep: "best": the weights with the highest kappa of all validations are evaluated and exported; "last".
         patience: the training ends after so many validations without a higher kappa; 0 for never.

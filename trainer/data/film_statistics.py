@@ -12,11 +12,15 @@ DARK = schema.PIXEL_MAX // 10
 """Pixels of a film below this value are dark."""
 
 USUAL, MARGIN = 0.999, 0.1
-"""A distance that so many training images have at most is usual; a range, or this distance, may be exceeded by so much
-of its width, because the training images are a sample."""
+"""Limits for an image that looks like the training images.
+
+`USUAL`: the share of the training images that have at most the usual distance to their mean.
+`MARGIN`: a statistic may be outside of its range by this share of the width of the range, and a distance may exceed the
+usual distance by this share of it, because the training images are a sample.
+"""
 
 FEWEST = 50
-"""Of fewer training images, the covariance is too uncertain, and distances are not used."""
+"""With fewer training images, the covariance is too uncertain, and distances are not used."""
 
 STATISTICS = {
     "black": "share of the image that is black (the canvas around the film)",

@@ -13,10 +13,10 @@ from trainer.settings import Settings
 def split_for_validation(images: ImageSet, settings: Settings) -> tuple[ImageSet, ImageSet | None]:
     """Divides the training images into those to train on and those to validate on; no patient is in both.
 
-    A patient is always on the same side, whatever other patients there are.
+    Whether a patient is held out does not depend on which other patients there are.
 
     Returns:
-        The two sets; the second one is None if no validation is wanted.
+        The two sets; the second one is None if the settings hold out no patients.
 
     Raises:
         InputError: the patient of an image is not known from its name, or one of the two sets would be empty.

@@ -31,7 +31,7 @@ def check_identity(
     Args:
         training: the training set.
         statistics: of the training set.
-        precision: "float32" or "bfloat16".
+        precision: of the training: "float32", "tf32" or "bfloat16".
         write: whether `training.json` is written; otherwise nothing is changed, and changed options do not matter.
 
     Returns:

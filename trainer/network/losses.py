@@ -9,15 +9,16 @@ Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def crossentropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """The negative logarithm of the probability of the true category."""
+    """Computes the negative logarithm of the probability of the true category; for the shapes, see `Loss`."""
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
 
 
 def ordinal(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """The sum of the binary cross-entropies of the K - 1 questions "is the category above k?".
+    """Computes the sum of the binary cross-entropies of the K - 1 questions "is the category above k?".
 
-    A probability far from the true category costs more than one beside it: the logarithmic form of the ranked
-    probability score (Epstein 1969, A scoring system for probability forecasts of ranked categories).
+    A probability far from the true category costs more than one beside it. This is the logarithmic form of the ranked
+    probability score (Epstein 1969, A scoring system for probability forecasts of ranked categories). For the shapes,
+    see `Loss`.
     """
     log_probabilities = tf.nn.log_softmax(logits)
     thresholds = range(1, logits.shape[1])

@@ -9,7 +9,7 @@ import tensorflow as tf
 from trainer.settings import COSINE, MOMENTUM, Settings
 
 _MOMENTUM = 0.9
-_BETA_2 = 0.99  # of AdamW: shorter than the usual 0.999, because a training has few thousand steps
+_BETA_2 = 0.99  # of AdamW: shorter than the usual 0.999, because a training has only a few thousand steps
 
 
 class Momentum(keras.optimizers.SGD):

@@ -43,7 +43,7 @@ def build_model(
 
     Returns:
         A model from (N, H, W, channels) float32 to (N, categories) float32 logits. Its dropout layer only
-        documents the architecture: `loop.training` applies the masks of `keep_mask` instead.
+        documents the architecture: `training_logits` applies the mask of `keep_mask` instead.
     """
     policy = keras.DTypePolicy("mixed_bfloat16" if precision == "bfloat16" else "float32")
     layers = keras.layers

@@ -103,7 +103,7 @@ def quadratic_kappa(confusions: np.ndarray) -> np.ndarray:
 
 
 def kappa(labels: np.ndarray, predicted: np.ndarray, categories: int) -> float:
-    """Computes the quadratic weighted kappa of (N,) integers, 0 to K - 1; NaN if undefined."""
+    """Computes the quadratic weighted kappa of (N,) true and predicted labels, 0 to K - 1; NaN if undefined."""
     if len(np.union1d(labels, predicted)) < 2:
         return math.nan
     return metrics.cohen_kappa_score(labels, predicted, labels=range(categories), weights="quadratic")

@@ -19,9 +19,9 @@ def predict_baselines(training: ImageSet, evaluation: ImageSet, seed: int) -> di
     """Fits the baselines on the training images and predicts the evaluation images.
 
     "constant guess" has the shares of the categories among the training images as probabilities. "film size, side and
-    view" sees height and width of the film on its black canvas, and side and view as the name tells them. "histogram
-    of the breast" sees the values of the pixels of the breast, but not where they are. `baseline_features` defines
-    both.
+    view" uses height and width of the film on its black canvas, and side and view from the name. "histogram of the
+    breast" uses the values of the pixels of the breast, but not their positions. `baseline_features` defines the
+    features of both.
 
     Args:
         training: at least one image.

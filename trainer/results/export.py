@@ -17,7 +17,7 @@ def export(
     model: keras.Model, info: ModelInfo, strategy: tf.distribute.Strategy, model_dir: ModelDir,
     formats: Sequence[str], check_stop: Callable[[], None],
 ) -> None:  # fmt: skip
-    """Writes `export/`, and `model.keras` and `model.tflite` if they are wanted; otherwise an older one is deleted.
+    """Writes `export/`, and `model.keras` and `model.tflite` if requested; otherwise deletes an older one.
 
     `export/` contains the SavedModel and `model.json`. All models take `pixels`, (N, H, W, 1) float32, raw values from
     0 to 65535. The Keras and the LiteRT model return the probabilities, (N, categories) float32. The signature of the

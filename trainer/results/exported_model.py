@@ -18,8 +18,9 @@ from trainer.results.evaluation import Predictions
 
 
 class ExportedModel:
-    """A loaded SavedModel, whose signature takes `pixels`, (N, H, W, 1) float32, and returns `probabilities`,
-    (N, categories) float32.
+    """A loaded SavedModel, which predicts images.
+
+    Its signature takes `pixels`, (N, H, W, 1) float32, and returns `probabilities`, (N, categories) float32.
 
     Images are predicted one at a time. In a batch, the last bits of a probability depend on the position of the image,
     on processors with AVX2: the kernels compute the last rows of a product in another way.

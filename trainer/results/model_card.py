@@ -18,7 +18,7 @@ _SCORES = ("", "images", "accuracy", "kappa")
 
 @dataclass(frozen=True)
 class Facts:
-    """What a run knows about its model.
+    """The facts from which the card of a model is made.
 
     Attributes:
         identity: the content of `training.json`.

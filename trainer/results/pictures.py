@@ -30,7 +30,7 @@ def draw_confusion(confusion: Sequence[Sequence[int]]) -> bytes:
 def draw_reliability(calibration: Calibration) -> bytes:
     """Returns a PNG of accuracy against mean confidence of each bin with images, and the number of images below.
 
-    Points on the diagonal are calibrated; below it, the model is more confident than right.
+    Points on the diagonal are calibrated; below it, the confidence is higher than the accuracy.
     """
     figure = Figure(figsize=(4.5, 5), layout="constrained")
     axes, counts = figure.subplots(2, sharex=True, height_ratios=(3, 1))

@@ -28,7 +28,7 @@ def judge(
         logits: (N, K) float32, the outputs of the model for the images.
         temperature: by which they are divided.
         step: of the weights.
-        precision: "float32" or "bfloat16".
+        precision: of the training: "float32", "tf32" or "bfloat16".
 
     Raises:
         RunFailed: a file cannot be written.

@@ -1,4 +1,4 @@
-"""Reports an accelerator that this machine has and TensorFlow does not use, which would train slowly without a word."""
+"""Reports an accelerator that TensorFlow does not use; otherwise a training would be slow without a message."""
 
 import os
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from trainer.runtime.startup import DEVICE_FILES, device_files
 
 
 def find_devices(find: Callable[[], Devices], notes: str, required: bool, log: Log) -> Devices:
-    """Returns the devices that a function finds.
+    """Returns the devices that a function finds; warns about an accelerator that is not among them.
 
-    If they are a CPU, although there is the device file of an accelerator, what TensorFlow printed is shown.
+    If they are a CPU, although the device file of an accelerator exists, what TensorFlow printed is shown.
 
     Args:
         find: returns the devices.
