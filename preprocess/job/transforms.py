@@ -141,10 +141,10 @@ class WriteDataset(beam.PTransform):
         done = AsList(
             start
             | "Stage" >> beam.FlatMap(_stage, results, records, AsSingleton(self.canvas), self.recipe)
-            | "SpreadMoves" >> beam.Reshuffle()
-            | "MoveImages" >> beam.Map(_move_images, self.recipe)
+            | "SpreadSteps" >> beam.Reshuffle()
+            | "PerformSteps" >> beam.Map(_perform_step, self.recipe)
         )
-        return start | "Publish" >> beam.Map(_publish, results, done, self.recipe)
+        return start | "FinishPublication" >> beam.Map(_finish_publication, results, done, self.recipe)
 
 
 def _read_piece(path: str, recipe: Recipe) -> Iterator[FilmBatch]:
@@ -226,11 +226,11 @@ def _stage(_, results, records, canvas: Size, recipe: Recipe) -> list[str]:
     return assemble.stage_dataset(results, records, canvas, recipe)
 
 
-def _move_images(step: str, recipe: Recipe) -> None:
+def _perform_step(step: str, recipe: Recipe) -> None:
     with storage.output_errors(recipe.output_root):
         publish.perform(step, recipe.output_root, recipe.staging)
 
 
-def _publish(_, results, done, recipe: Recipe) -> assemble.JobResult:
+def _finish_publication(_, results, done, recipe: Recipe) -> assemble.JobResult:
     del done  # this step comes after the others
     return assemble.finish_publication(results, recipe)
