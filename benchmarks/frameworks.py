@@ -1,19 +1,20 @@
 """Trainings of the residual network with this project's loop, with Keras `fit` and with PyTorch, for `training`.
 
-All three train the same network on the same kind of images, without augmentation: one convolutional network, dropout,
-cross-entropy, AdamW. PyTorch is not installed with the project; its rows are missing where it is not.
+All three train one network of `--seeds 1` on the same images: dropout, cross-entropy, AdamW, no augmentation. This
+project does not install PyTorch; without it, its rows are left out.
 """
 
 import importlib.util
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmarks.measure import Row, side_by_side
-from benchmarks.processes import InTurn, in_new_process
-from benchmarks.stepping import FEW_STEPS, smooth_images, take_steps, with_and_without_input
+from benchmarks.processes import InTurn
+from benchmarks.stepping import fit_in_turns, input_cost, smooth_images, take_steps
 from trainer.data.image_set import compute_statistics
 from trainer.runtime.startup import import_tensorflow
 from trainer.settings import NONE, RESIDUAL, Settings, settings_for
@@ -21,11 +22,13 @@ from trainer.settings import NONE, RESIDUAL, Settings, settings_for
 if TYPE_CHECKING:
     from trainer.loop.training import Training
 
-IMAGES, STEP_IMAGES = 1024, 512  # of the set; in a turn, so that turns of all batch sizes take as long
+IMAGES = 1024
+TURN_IMAGES = 512  # the same for all batch sizes, so that their turns take about as long
 DROPOUT, WEIGHT_DECAY = 0.2, 0.05
 
 
 def settings_of(batch_size: int) -> Settings:
+    """Returns the settings of this project's loop, of which the other two use a part."""
     return settings_for(
         RESIDUAL, model_dir="", batch_size=batch_size, augmentation=NONE, loss="crossentropy", dropout=DROPOUT,
         weight_decay=WEIGHT_DECAY,
@@ -49,14 +52,13 @@ def our_loop(batch_size: int, precision: str, turns: Iterator[None]) -> None:
     """Trains with the trainers' own loop."""
     training = make_training(batch_size, precision)
     for _ in turns:
-        take_steps(training, STEP_IMAGES // batch_size)
+        take_steps(training, TURN_IMAGES // batch_size)
 
 
 def keras_fit(batch_size: int, precision: str, turns: Iterator[None]) -> None:
-    """Trains with Keras's `fit` on a tf.data set: one endless `fit`, each turn is one epoch (see `stepping`)."""
+    """Trains with Keras's `fit`."""
     import_tensorflow()
     import keras
-    import tensorflow as tf
 
     from trainer.network.residual import FEATURES, LOGITS, build
 
@@ -69,11 +71,7 @@ def keras_fit(batch_size: int, precision: str, turns: Iterator[None]) -> None:
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    batches = tf.data.Dataset.from_tensor_slices((images.pixels.astype(np.float32), images.labels))
-    batches = batches.repeat().batch(batch_size).prefetch(tf.data.AUTOTUNE)  # shuffling would slow it down
-    wait = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: next(turns))
-    steps = STEP_IMAGES // batch_size
-    model.fit(batches, steps_per_epoch=steps, epochs=10**6, callbacks=[wait], shuffle=False, verbose=0)
+    fit_in_turns(model, images, batch_size, TURN_IMAGES // batch_size, turns)
 
 
 def pytorch(batch_size: int, precision: str, turns: Iterator[None]) -> None:
@@ -91,7 +89,7 @@ def pytorch(batch_size: int, precision: str, turns: Iterator[None]) -> None:
     optimizer = torch.optim.AdamW(
         network.parameters(), settings_of(batch_size).learning_rate, weight_decay=WEIGHT_DECAY
     )
-    steps = STEP_IMAGES // batch_size
+    steps = TURN_IMAGES // batch_size
     for turn, _ in enumerate(turns):
         for number in range(turn * steps, (turn + 1) * steps):
             rows = torch.arange(number * batch_size, (number + 1) * batch_size) % IMAGES
@@ -107,13 +105,12 @@ def steps(batch_size: int, precision: str) -> list[Row]:
     works = {"ours": our_loop, "Keras fit": keras_fit}
     if importlib.util.find_spec("torch"):
         works["PyTorch"] = pytorch
-    processes = {name: InTurn(partial(work, batch_size, precision)) for name, work in works.items()}
-    try:
+    with ExitStack() as stack:
+        processes = {
+            name: stack.enter_context(InTurn(partial(work, batch_size, precision))) for name, work in works.items()
+        }
         times = side_by_side(processes)
-    finally:
-        for process in processes.values():
-            process.__exit__()
-    rates = {name: f"{STEP_IMAGES / batch_size / times.median(name):.2f} steps/s" for name in works}
+    rates = {name: f"{TURN_IMAGES / batch_size / times.median(name):.2f} steps/s" for name in works}
     title = f"residual network, batches of {batch_size}, {precision}: this project's loop"
     return [
         Row(f"{title} / {name}", rates["ours"], rates[name], times.ratio(name, "ours"), ">= 1.2")
@@ -122,10 +119,7 @@ def steps(batch_size: int, precision: str) -> list[Row]:
     ]
 
 
-def input_share(batch_size: int, precision: str) -> Row:
-    """Compares steps that read the data set with steps that reuse a batch in memory."""
-    made = partial(make_training, batch_size, precision)
-    times = in_new_process(partial(with_and_without_input, made))
-    fed, unfed = (f"{times.median(name) / FEW_STEPS:.3f} s a step" for name in ("fed", "unfed"))
-    title = f"residual network, batches of {batch_size}, {precision}: batches from the data set / one in memory"
-    return Row(title, fed, unfed, times.ratio("fed", "unfed"), "<= 1.05")
+def input_cost_of(batch_size: int, precision: str) -> Row:
+    """Returns the row that compares steps with and without reading the data set."""
+    title = f"residual network, batches of {batch_size}, {precision}"
+    return input_cost(title, partial(make_training, batch_size, precision))

@@ -3,11 +3,13 @@
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.measure import Times, side_by_side
+from benchmarks.measure import Row, Times, side_by_side
+from benchmarks.processes import in_new_process
 from preprocess.contract import schema
 from trainer.data.image_set import ImageSet, compute_statistics
 from trainer.runtime.startup import import_tensorflow
@@ -46,6 +48,7 @@ def make_model(images: ImageSet, settings: Settings) -> "keras.Model":
 
 
 def make_tutorial_training() -> "Training":
+    """Returns a training of the tutorial's network on 960 images."""
     return make_training(smooth_images(IMAGES))
 
 
@@ -76,14 +79,9 @@ def our_loop(turns: Iterator[None]) -> None:
 
 
 def keras_fit(turns: Iterator[None]) -> None:
-    """Trains the same network with Keras in the usual way: in float32, with Keras's Dropout and `fit`.
-
-    There is one endless `fit`, and each turn is one epoch: `fit` may sleep for seconds after its last step, and
-    this time must not be counted.
-    """
+    """Trains the same network with Keras in the usual way: in float32, with Keras's Dropout and `fit`."""
     import_tensorflow()
     import keras
-    import tensorflow as tf
 
     images, settings = smooth_images(IMAGES), settings_for(TUTORIAL, model_dir="")
     statistics, layers = compute_statistics(images.pixels), keras.layers
@@ -106,10 +104,23 @@ def keras_fit(turns: Iterator[None]) -> None:
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
+    fit_in_turns(model, images, settings.batch_size, STEPS, turns)
+
+
+def fit_in_turns(
+    model: "keras.Model", images: ImageSet, batch_size: int, steps: int, turns: Iterator[None]
+) -> None:  # fmt: skip
+    """Trains a compiled model with one endless `fit` on a tf.data set; each turn is one epoch of `steps` steps.
+
+    `fit` may sleep for seconds after its last step, and this time must not be counted.
+    """
+    import keras
+    import tensorflow as tf
+
     batches = tf.data.Dataset.from_tensor_slices((images.pixels.astype(np.float32), images.labels))
-    batches = batches.repeat().batch(settings.batch_size).prefetch(tf.data.AUTOTUNE)  # shuffling would slow it down
+    batches = batches.repeat().batch(batch_size).prefetch(tf.data.AUTOTUNE)  # shuffling would slow it down
     wait = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: next(turns))
-    model.fit(batches, steps_per_epoch=STEPS, epochs=10**6, callbacks=[wait], shuffle=False, verbose=0)
+    model.fit(batches, steps_per_epoch=steps, epochs=10**6, callbacks=[wait], shuffle=False, verbose=0)
 
 
 def with_and_without_input(make: Callable[[], "Training"]) -> Times:
@@ -126,6 +137,20 @@ def with_and_without_input(make: Callable[[], "Training"]) -> Times:
         take_steps(training, FEW_STEPS)
 
     return side_by_side({"fed": lambda: turn(fed), "unfed": lambda: turn(unfed)}, rounds=7)
+
+
+def input_cost(title: str, make: Callable[[], "Training"]) -> Row:
+    """Returns the row that compares steps with and without reading the data set.
+
+    Args:
+        title: what is trained.
+        make: returns the training, in a new process.
+    """
+    times = in_new_process(partial(with_and_without_input, make))
+    fed, unfed = (f"{times.median(name) / FEW_STEPS:.3f} s a step" for name in ("fed", "unfed"))
+    return Row(
+        f"{title}, batches from the data set / one batch in memory", fed, unfed, times.ratio("fed", "unfed"), "<= 1.05"
+    )
 
 
 def with_and_without_xla() -> Times:

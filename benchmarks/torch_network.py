@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from preprocess.contract.schema import PIXEL_MAX
+
 STEM, STAGES, CATEGORIES = 16, (32, 64, 96), 4
 
 
@@ -41,7 +43,7 @@ class Network(nn.Module):
 
     def channels(self, pixels: Tensor) -> Tensor:
         """Returns the three input channels, (N, 3, H, W)."""
-        scaled, film = pixels / 65535, (pixels > 0).float()
+        scaled, film = pixels / PIXEL_MAX, (pixels > 0).float()
         area = film.sum((1, 2, 3), keepdim=True).clamp(min=1)
         mean = scaled.sum((1, 2, 3), keepdim=True) / area
         variance = (film * (scaled - mean) ** 2).sum((1, 2, 3), keepdim=True) / area

@@ -55,10 +55,7 @@ def _steps() -> list[Row]:
     title = f"training, this project's loop in {precision} / Keras fit in float32"
     faster = Row(title, *rates, loops.ratio("fit", "ours"), least)
 
-    inputs = in_new_process(partial(stepping.with_and_without_input, stepping.make_tutorial_training))
-    fed, unfed = (f"{inputs.median(name) / stepping.FEW_STEPS:.3f} s a step" for name in ("fed", "unfed"))
-    title = "training step, batches from the data set / one batch in memory"
-    cost = Row(title, fed, unfed, inputs.ratio("fed", "unfed"), "<= 1.05")
+    cost = stepping.input_cost("training step", stepping.make_tutorial_training)
 
     compilers = in_new_process(stepping.with_and_without_xla)
     default, xla = (f"{compilers.median(name) / stepping.FEW_STEPS:.3f} s a step" for name in ("default", "XLA"))
@@ -73,7 +70,7 @@ def _steps() -> list[Row]:
 def _residual_steps() -> list[Row]:
     precisions = ["float32", "bfloat16"] if in_new_process(stepping.chosen_precision) == "bfloat16" else ["float32"]
     cases = [(batch_size, precision) for precision in precisions for batch_size in (64, 256)]
-    return [row for case in cases for row in (*frameworks.steps(*case), frameworks.input_share(*case))]
+    return [row for case in cases for row in (*frameworks.steps(*case), frameworks.input_cost_of(*case))]
 
 
 def _loading(pngs: Path, records: Path) -> list[Row]:

@@ -185,8 +185,8 @@ def make_plan(mammograms: Iterable[Mammogram], index: FilmIndex, selection: Sele
 
 def _reject_shared_files(located: list[tuple[Mammogram, Location]]) -> list[tuple[Mammogram, Location]]:
     """Sets the fault of mammograms that share a file, because its path contains the identities of several."""
-    first_of: dict[str, str] = {}
-    ids_of: dict[str, set[str]] = {}  # of the paths that identify several
+    first_of: dict[str, str] = {}  # path -> the first mammogram ID
+    ids_of: dict[str, set[str]] = {}  # path -> mammogram IDs, only for paths of several mammograms
     for mammogram, location in located:
         for file in location.files:
             first = first_of.setdefault(file.path, mammogram.mammogram_id)

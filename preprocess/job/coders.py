@@ -1,4 +1,4 @@
-"""Encodes the batches of films, which are elements of the Beam job: pickled and compressed.
+"""Encodes batches of films, the elements of the Beam job, with pickle and zlib.
 
 A local runner holds all elements of a stage in memory, and its workers receive all of them at once. The films of a
 batch are alike: 32 films that are compressed together need 35 to 100 bytes a film instead of 180 to 330.
