@@ -42,7 +42,9 @@ MOST_CHANGES = 80
 PHASES = (Phase.generate, Phase.shrink) if FULL else (Phase.generate,)
 PUBLICATION = ((assemble, "stage_dataset"), (publish, "perform"), (assemble, "finish_publication"))
 """The functions of the steps that publish a data set."""
-SEQUENCES = {"folder": 900 if FULL else 4, "gs": 100 if FULL else 4}
+SEQUENCES = 100 if FULL else 4
+"""The number of sequences in a group. The full form has ten groups, which two processes can share."""
+GROUPS = [("folder", number) for number in range(9 if FULL else 1)] + [("gs", 0)]
 
 
 @functools.cache
@@ -209,18 +211,18 @@ class DataSetMachine(RuleBasedStateMachine):
         assert verify.main([self.out]) == (2 if self.made is None else 0)
 
 
-@pytest.mark.parametrize("store", ["folder", "gs"])
-def test_random_sequences(store, bucket, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("store", "group"), GROUPS)
+def test_random_sequences(store, group, bucket, tmp_path, monkeypatch):
     blobs, environment = bucket
 
     class Machine(DataSetMachine):
         folder = tmp_path
 
     Machine.store, Machine.bucket = store, blobs
-    hypothesis.seed(SEED)(Machine)
-    print(f"FAULTS_SEED={SEED}, {SEQUENCES[store]} sequences")
+    hypothesis.seed(SEED + group)(Machine)
+    print(f"FAULTS_SEED={SEED}, {SEQUENCES} sequences")
     chosen = settings(
-        max_examples=SEQUENCES[store], stateful_step_count=10, deadline=None, database=None, print_blob=True,
+        max_examples=SEQUENCES, stateful_step_count=10, deadline=None, database=None, print_blob=True,
         phases=PHASES, suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     with proxy(environment["STORAGE_EMULATOR_HOST"], lambda *_: None) as server:
