@@ -12,17 +12,33 @@ compiled = numba.njit(nogil=True, cache=os.access(os.path.dirname(__file__), os.
 
 
 @compiled
-def add_rows(rows: np.ndarray, line: np.ndarray) -> None:
-    """Adds rows to a line, in place. This is the only loop over all pixels of a film.
+def sum_rows(
+    band: np.ndarray, rows: np.ndarray, columns: np.ndarray, row_sums: np.ndarray, cut_rows: np.ndarray
+) -> None:
+    """Sums the rows of each interval of a band, and reduces the sum and the row at its first edge by `sum_intervals`.
 
     Args:
-        rows: (n, W) uint16.
-        line: (W,) uint32.
+        band: (n, W) uint16; the first row is at the first edge.
+        rows: (k + 1,) int64, index of the row of the band that contains each edge. An interval whose first edge is
+            below the band is skipped.
+        columns: (w + 1,) int64, index of the pixel that contains each edge of a line; at most W, a black pixel that is
+            added to the band.
+        row_sums, cut_rows: (at least k, 2 w + 1) int64; row i is overwritten by the numbers of the sum of the rows
+            rows[i] : rows[i + 1], and of row rows[i].
     """
-    height, width = rows.shape
-    for y in range(height):
-        for x in range(width):
-            line[x] += rows[y, x]
+    height, width = band.shape
+    line = np.zeros(width + 1, np.uint32)
+    for number in range(rows.size - 1):
+        start, stop = rows[number], rows[number + 1]
+        if start < height:
+            for x in range(width):
+                line[x] = band[start, x]
+            sum_intervals(line, columns, cut_rows[number])
+        if start < stop:
+            for y in range(start + 1, stop):  # with the line above, the only loop over all pixels of a film
+                for x in range(width):
+                    line[x] += band[y, x]
+            sum_intervals(line, columns, row_sums[number])
 
 
 @compiled

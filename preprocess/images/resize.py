@@ -6,7 +6,6 @@ memory.
 """
 
 import hashlib
-import itertools
 
 import numpy as np
 from PIL import Image
@@ -14,6 +13,10 @@ from PIL import Image
 from preprocess.contract.schema import Size
 from preprocess.images.pixels import FilmImage
 from preprocess.runtime.errors import RejectedFilm
+
+_AREA_BAND = 1 << 17
+"""Pixels that the area method reads at a time, unless an output row takes more: few reads of small films, and bands of
+large films that stay in the cache of the processor."""
 
 
 def pad_and_resize(film: FilmImage, canvas: Size, size: Size, method: str) -> np.ndarray:
@@ -48,7 +51,7 @@ def area(film: FilmImage, canvas: Size, size: Size) -> np.ndarray:
     so every overlap is a whole number of units.
 
     The edges between output rows divide the canvas into h intervals of rows. For each interval, its rows are added up;
-    for each edge, the row that it cuts is read. `sum_intervals` reduces each sum of rows and each cut row to 2 w + 1
+    for each edge, the row that it cuts is read. `sum_rows` reduces each sum of rows and each cut row to 2 w + 1
     numbers, the only ones that are kept. A sum of rows fits uint32, because no film has more than 65,535 rows; all
     later sums are int64.
 
@@ -58,19 +61,17 @@ def area(film: FilmImage, canvas: Size, size: Size) -> np.ndarray:
     Returns:
         (h, w) uint16.
     """
-    from preprocess.images.kernels import add_rows, sum_intervals  # slow; only needed when a film is resized
+    from preprocess.images.kernels import sum_rows  # slow; only needed when a film is resized
 
     rows, columns = Edges(canvas[0], size[0], film.height), Edges(canvas[1], size[1], film.width)
     row_sums, cut_rows = (np.zeros((count, 2 * size[1] + 1), np.int64) for count in (size[0], size[0] + 1))
-    line = np.zeros(film.width + 1, np.uint32)  # the last pixel is black, as right of the film
-    for y, (start, stop) in enumerate(itertools.pairwise(rows.pixel.tolist())):
-        if start < film.height:
-            band = film.read_rows(start, max(stop, start + 1))
-            line[:-1] = band[0]
-            sum_intervals(line, columns.pixel, cut_rows[y])
-            if start < stop:
-                add_rows(band[1:], line[:-1])
-                sum_intervals(line, columns.pixel, row_sums[y])
+    step = max(1, _AREA_BAND * size[0] // (canvas[0] * film.width))  # intervals whose rows are read at a time
+    for first in range(0, size[0], step):
+        edges = rows.pixel[first : first + step + 1]
+        *_, last, stop = edges.tolist()
+        if edges[0] < film.height:
+            band = film.read_rows(int(edges[0]), max(stop, min(last + 1, film.height)))
+            sum_rows(band, edges - edges[0], columns.pixel, row_sums[first:], cut_rows[first:])
     sums = rows.sums(np.hstack([columns.sums(row_sums).T, columns.sums(cut_rows).T])).T
     units = canvas[0] * canvas[1]
     return ((2 * sums + units) // (2 * units)).astype(np.uint16)
@@ -139,7 +140,7 @@ READS_FEW_ROWS = frozenset(("nearest",))
 DIGEST, DIGEST_SIZE = "digest", (1, 16)
 """The method that returns a digest of a film instead of an image, and the shape of the digest: 32 bytes as uint16."""
 
-_BAND = 256  # rows that are read at a time
+_BAND = 256  # rows that are read at a time for a digest
 
 
 def digest(film: FilmImage, canvas: Size, size: Size) -> np.ndarray:

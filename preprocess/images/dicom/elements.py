@@ -28,10 +28,15 @@ _LONG_LENGTH = frozenset(
 
 
 class ElementReader:
-    """Reads elements from a stream, and limits their number to `MAX_ELEMENTS`."""
+    """Reads elements from a stream, and limits their number to `MAX_ELEMENTS`.
+
+    Attributes:
+        position: in the stream, in bytes. `BinaryIO.tell` is called only once, because it is a system call.
+    """
 
     def __init__(self, stream: BinaryIO, size: int, is_big_endian: bool = False):
         self._stream, self._size = stream, size
+        self.position = stream.tell()
         self._elements = 0
         order = ">" if is_big_endian else "<"
         self._tag_and_length, self._long, self._short = (struct.Struct(order + code) for code in ("HHI", "I", "H"))
@@ -47,9 +52,8 @@ class ElementReader:
         """
         syntax = None
         while True:
-            start = self._stream.tell()
             head = self._stream.read(8)
-            self._stream.seek(start)
+            self._stream.seek(self.position)
             if head[:2] != b"\x02\x00":
                 return syntax
             tag, _, length = self.next_element(implicit=not has_vr(head))
@@ -119,10 +123,11 @@ class ElementReader:
 
     def is_at_end(self) -> bool:
         """Whether the last element ends where the file does."""
-        return self._stream.tell() == self._size
+        return self.position == self._size
 
     def skip(self, length: int) -> None:
-        self._stream.seek(self._stream.tell() + length)
+        self.position += length
+        self._stream.seek(self.position)
 
     def number(self, length: int) -> int | None:
         """Reads a number of 16 bits; None if the value has another length."""
@@ -144,6 +149,7 @@ class ElementReader:
             RejectedFilm: the file ends before.
         """
         value = self._stream.read(length)
+        self.position += len(value)
         if len(value) < length:
             raise RejectedFilm("header", "the DICOM file is truncated: it ends within an element before any pixel data")
         return value

@@ -85,7 +85,7 @@ def read_header(stream: BinaryIO, size: int, syntax: str | None) -> DicomHeader:
         tag, vr, length = elements.next_element(implicit)
         if tag == _PIXEL_DATA:
             has_words = vr == b"OW" or attributes["BitsAllocated"] != 8
-            return DicomHeader(syntax, attributes, stream.tell(), length, is_big_endian and has_words)
+            return DicomHeader(syntax, attributes, elements.position, length, is_big_endian and has_words)
         if tag in _FLOATING_POINT:
             raise RejectedFilm("header", "its pixel data are floating-point numbers; expected integers")
         if length == UNDEFINED:
