@@ -27,14 +27,21 @@ def local(tmp_path_factory):
     return root
 
 
+@pytest.fixture(scope="module")
+def films_in_bucket(bucket, local):
+    """The bucket and its environment variables; the films are in `in/`."""
+    films, environment = bucket
+    upload(local, films, "in/")
+    return films, environment
+
+
 def options(root, out):
     return ["--input", f"{root}/images", "--train_csv", f"{root}/csv/train*.csv", "--test_csv", f"{root}/csv/test.csv",
             "--output", out]  # fmt: skip
 
 
-def test_a_bucket_gets_the_same_bytes_as_a_folder(bucket, local, tmp_path):
-    films, environment = bucket
-    upload(local, films, "in/")
+def test_a_bucket_gets_the_same_bytes_as_a_folder(films_in_bucket, local, tmp_path):
+    films, environment = films_in_bucket
     out = "out"
     ran = preprocess(environment, *options("gs://films/in", f"gs://films/{out}"), "--direct_num_workers=2")
     assert ran.returncode == 0, ran.stderr
@@ -83,8 +90,8 @@ def test_invalid_bucket_names_are_refused_with_one_line(name, capsys):
     assert "is not a valid bucket name; expected gs://bucket/path\n" in capsys.readouterr().err
 
 
-def test_a_dry_run_writes_nothing_to_a_bucket(bucket, local):
-    films, environment = bucket
+def test_a_dry_run_writes_nothing_to_a_bucket(films_in_bucket):
+    films, environment = films_in_bucket
     ran = preprocess(environment, *options("gs://films/in", "gs://films/dry"), "--dry_run")
     assert ran.returncode == 0, ran.stderr
     assert "6 mammograms named, 6 matched to a file" in ran.stdout
