@@ -111,7 +111,10 @@ def test_each_sync_is_needed(made, job, tmp_path, monkeypatch, rng, full):
                 return False
             shutil.rmtree(out)
             write_files(out, files)
-            return job(*SMALL, "--force")[0] == 0 and tree(out) == new
+            try:
+                return job(*SMALL, "--force")[0] == 0 and tree(out) == new
+            except ValueError:  # a list of renames is torn
+                return False
 
         after = [files for at, files in cuts(old, changes, rng, 200) if sync < at < following]
         rng.shuffle(after)
