@@ -72,12 +72,9 @@ def open_raster(stream: BinaryIO, size: int) -> "RasterFilm":
     if image.format == "TIFF" and image.info.get("compression", "raw") not in _COMPRESSIONS:
         raise RejectedFilm("header", "its TIFF compression is not supported; expected none, LZW, deflate or PackBits")
     _check_length(image, stream, size, max((offset + count for offset, count in parts), default=0))
-    data_bytes = sum(count for _, count in parts)
-    pixel_bytes = image.width * image.height * len(image.getbands()) * _BITS[image.mode] // 8
-    if parts and image.info.get("compression") == "raw" and data_bytes < pixel_bytes:
-        raise RejectedFilm(
-            "header", f"its header specifies {pixel_bytes:,} bytes of pixels in strips of only {data_bytes:,} bytes"
-        )
+    if image.info.get("compression") == "raw":
+        pixel_bytes = image.width * image.height * len(image.getbands()) * _BITS[image.mode] // 8
+        raster_layout.check_strips(tags, parts, image.height, pixel_bytes)
     header.lift_limit()
     # Pillow inverts WhiteIsZero images of 8 bits, but not those of 16 bits.
     inverted = tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO and _BITS[image.mode] == 16

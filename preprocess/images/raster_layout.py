@@ -4,7 +4,7 @@ They are not taken from the mode of Pillow's image: Pillow reduces 16-bit colour
 8 bits like unsigned ones. Standards: PNG (ISO/IEC 15948), 11.2.2; TIFF 6.0, sections 4, 6 and 19.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from preprocess.images.dicom.codestream import JPEG, parse_head
@@ -16,7 +16,8 @@ HEAD_BYTES = 128 << 10
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _PNG_KINDS = {0: "gray", 2: "colour", 3: "palette", 4: "gray and alpha", 6: "colour and alpha"}
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _FILL_ORDER, _SAMPLES_PER_PIXEL, _SAMPLE_FORMAT = 258, 262, 266, 277, 339
-_OFFSETS_AND_COUNTS = ((273, 279), (324, 325))  # of strips and of tiles
+_STRIP_OFFSETS = 273
+_OFFSETS_AND_COUNTS = ((_STRIP_OFFSETS, 279), (324, 325))  # of strips and of tiles
 _UNSIGNED = 1
 _SAMPLE_FORMATS = {
     2: "signed integers", 3: "floating-point numbers", 4: "undefined values", 5: "complex integers",
@@ -137,6 +138,34 @@ def data_parts(tags: Mapping[int, Any], is_big: bool) -> list[tuple[int, int]]:
         if offsets in tags and counts in tags
         for part in zip(_numbers(tags, offsets, largest=largest), _numbers(tags, counts, largest=largest), strict=False)
     ]
+
+
+def check_strips(tags: Mapping[int, Any], parts: Sequence[tuple[int, int]], height: int, pixel_bytes: int) -> None:
+    """Checks that the strips or tiles of an uncompressed TIFF have as many bytes as its pixels.
+
+    A strip may be padded by less than a row: more bytes can be rows that the header does not count, or compressed
+    pixels whose compression is not given. Tiles at the edges of an image are padded.
+
+    Args:
+        tags: of the first directory.
+        parts: see `data_parts`.
+        height: of the image, in rows.
+        pixel_bytes: number of bytes of the pixels.
+
+    Raises:
+        RejectedFilm: they have fewer bytes, or the strips have more.
+    """
+    data_bytes = sum(count for _, count in parts)
+    if parts and data_bytes < pixel_bytes:
+        raise RejectedFilm(
+            "header", f"its header specifies {pixel_bytes:,} bytes of pixels in strips of only {data_bytes:,} bytes"
+        )
+    if _STRIP_OFFSETS in tags and data_bytes >= pixel_bytes + len(parts) * pixel_bytes // height:
+        raise RejectedFilm(
+            "header",
+            f"its header specifies {pixel_bytes:,} bytes of pixels without compression, in strips of {data_bytes:,} "
+            f"bytes",
+        )
 
 
 def _unexpected(depth: int, kind: str, format_: str) -> RejectedFilm:

@@ -34,7 +34,7 @@ def reference(data):
 
 def by_pydicom(data):
     import pydicom
-    from pydicom.uid import JPEG2000TransferSyntaxes, JPEGTransferSyntaxes
+    from pydicom.uid import JPEG2000TransferSyntaxes, JPEGBaseline8Bit, JPEGTransferSyntaxes
 
     if data.count(b"\xe0\x7f\x10\0") > 1:
         return None  # two elements, which DICOM forbids: this project reads the first one, pydicom the last
@@ -44,6 +44,8 @@ def by_pydicom(data):
     if dataset.file_meta.TransferSyntaxUID in (*JPEGTransferSyntaxes, *JPEG2000TransferSyntaxes):
         bits = codestream_bits(dataset.PixelData)
         dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = (16 if bits > 8 else 8), bits, bits - 1
+    if dataset.file_meta.TransferSyntaxUID == JPEGBaseline8Bit:  # decoders go on differently after a damaged code
+        dataset.pixel_array_options(decoding_plugin="pillow")
     samples = dataset.pixel_array.astype(np.int64) & ((1 << dataset.BitsStored) - 1)
     top = (1 << dataset.BitsStored) - 1
     pixels = np.floor(samples * 65535 / top + 0.5).astype(np.uint16)

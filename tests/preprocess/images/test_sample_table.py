@@ -284,6 +284,8 @@ def test_tiff_whose_bits_are_stored_from_the_last_to_the_first(bits, compression
         (np.uint16, {"photometric": 2}, "a gray TIFF with PhotometricInterpretation 2; give BlackIsZero"),
         (np.uint16, {"photometric": 32803}, "a gray TIFF with PhotometricInterpretation 32803; give BlackIsZero"),
         (np.uint16, {"byte_count": 100}, "its header specifies 2,590 bytes of pixels in strips of only 100 bytes"),
+        (np.uint16, {"more": {257: HEIGHT - 1}},
+         "its header specifies 2,520 bytes of pixels without compression, in strips of 2,590 bytes"),
     ],
 )  # fmt: skip
 def test_tiff_kinds_that_are_refused(dtype, options, reason, order):
