@@ -27,8 +27,8 @@ test: .venv/dev.stamp lint
 
 # The fault tests in full; `make test` runs a short form of them.
 test-faults: .venv/dev.stamp
-	FAULTS=full $(BIN)/python -m pytest -n 2 --dist worksteal tests/faults tests/test_determinism.py tests/trainer/runtime/test_devices.py \
-	    tests/trainer/test_resume.py \
+	FAULTS=full $(BIN)/python -m pytest -n 2 --dist worksteal tests/faults tests/test_determinism.py \
+	    tests/trainer/runtime/test_devices.py tests/trainer/test_resume.py \
 	    tests/pipelines/test_container_images.py tests/pipelines/test_tpu_package.py
 
 # The pages in a browser; needs chromium, Node.js and npm. `make test` skips it if they are missing.

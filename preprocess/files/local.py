@@ -125,7 +125,7 @@ def escapes_root(root: str, path: str) -> bool:
 
 
 def _contains_link(root: str, below: str) -> bool:
-    """Whether a path below a root contains a link or `..`: much faster than resolving both paths."""
+    """Whether a path below a root contains a link or `..`; takes fewer system calls than resolving both paths."""
     path = root
     for name in below.split("/"):
         path = f"{path}/{name}"

@@ -15,7 +15,7 @@ compiled = numba.njit(nogil=True, cache=os.access(os.path.dirname(__file__), os.
 def sum_rows(
     band: np.ndarray, rows: np.ndarray, columns: np.ndarray, row_sums: np.ndarray, cut_rows: np.ndarray
 ) -> None:
-    """Sums the rows of each interval of a band, and reduces the sum and the row at its first edge by `sum_intervals`.
+    """Sums the rows of each interval of a band, and calls `sum_intervals` for the sum and for the first row.
 
     Args:
         band: (n, W) uint16; the first row is at the first edge.
@@ -35,7 +35,7 @@ def sum_rows(
                 line[x] = band[start, x]
             sum_intervals(line, columns, cut_rows[number])
         if start < stop:
-            for y in range(start + 1, stop):  # with the line above, the only loop over all pixels of a film
+            for y in range(start + 1, stop):  # the only loop over all pixels of a film, except the first rows
                 for x in range(width):
                     line[x] += band[y, x]
             sum_intervals(line, columns, row_sums[number])

@@ -141,10 +141,10 @@ def data_parts(tags: Mapping[int, Any], is_big: bool) -> list[tuple[int, int]]:
 
 
 def check_strips(tags: Mapping[int, Any], parts: Sequence[tuple[int, int]], height: int, pixel_bytes: int) -> None:
-    """Checks that the strips or tiles of an uncompressed TIFF have as many bytes as its pixels.
+    """Checks the number of bytes in the strips or tiles of an uncompressed TIFF.
 
-    A strip may be padded by less than a row: more bytes can be rows that the header does not count, or compressed
-    pixels whose compression is not given. Tiles at the edges of an image are padded.
+    A strip may have less than a row of padding. More bytes can be rows that the header does not count, or compressed
+    pixels whose compression is not given. Tiles at the edges of an image contain padding.
 
     Args:
         tags: of the first directory.

@@ -15,8 +15,8 @@ from preprocess.images.pixels import FilmImage
 from preprocess.runtime.errors import RejectedFilm
 
 _AREA_BAND = 1 << 17
-"""Pixels that the area method reads at a time, unless an output row takes more: few reads of small films, and bands of
-large films that stay in the cache of the processor."""
+"""The number of pixels that the area method reads at a time; more if one output row needs more. A small film is read in
+few calls, and a band fits into the cache of the processor."""
 
 
 def pad_and_resize(film: FilmImage, canvas: Size, size: Size, method: str) -> np.ndarray:

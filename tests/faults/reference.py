@@ -12,27 +12,32 @@ import numpy as np
 LARGEST = 100_000  # pixels; larger films are not compared, which would take too long
 
 
-def references(files):
-    """Yields for each file's bytes (H, W) uint16 on the full range; None if pydicom or Pillow cannot read it."""
+def references(files, jpeg_decoder=""):
+    """Yields for each file's bytes (H, W) uint16 on the full range; None if pydicom or Pillow cannot read it.
+
+    Args:
+        jpeg_decoder: pydicom's name of the decoder of baseline JPEG; its first one if empty. Decoders of a damaged
+            JPEG make different pixels from it.
+    """
     pool = concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
     for data in files:
         try:
-            yield pool.submit(reference, data).result()
+            yield pool.submit(reference, data, jpeg_decoder).result()
         except BrokenProcessPool:
             pool = concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
             yield None
     pool.shutdown()
 
 
-def reference(data):
+def reference(data, jpeg_decoder):
     with warnings.catch_warnings(action="ignore"):
         try:
-            return by_pydicom(data) if data[128:132] == b"DICM" else by_pillow(data)
+            return by_pydicom(data, jpeg_decoder) if data[128:132] == b"DICM" else by_pillow(data)
         except Exception:  # noqa: BLE001  # damaged files raise many types
             return None
 
 
-def by_pydicom(data):
+def by_pydicom(data, jpeg_decoder):
     import pydicom
     from pydicom.uid import JPEG2000TransferSyntaxes, JPEGBaseline8Bit, JPEGTransferSyntaxes
 
@@ -44,8 +49,8 @@ def by_pydicom(data):
     if dataset.file_meta.TransferSyntaxUID in (*JPEGTransferSyntaxes, *JPEG2000TransferSyntaxes):
         bits = codestream_bits(dataset.PixelData)
         dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = (16 if bits > 8 else 8), bits, bits - 1
-    if dataset.file_meta.TransferSyntaxUID == JPEGBaseline8Bit:  # decoders go on differently after a damaged code
-        dataset.pixel_array_options(decoding_plugin="pillow")
+    if dataset.file_meta.TransferSyntaxUID == JPEGBaseline8Bit and jpeg_decoder:
+        dataset.pixel_array_options(decoding_plugin=jpeg_decoder)
     samples = dataset.pixel_array.astype(np.int64) & ((1 << dataset.BitsStored) - 1)
     top = (1 << dataset.BitsStored) - 1
     pixels = np.floor(samples * 65535 / top + 0.5).astype(np.uint16)

@@ -69,7 +69,7 @@ def test_mutated_films_are_read_correctly_or_rejected(good_films, rng, full, tmp
     paths = write(tmp_path, mutants)
     results = read_films(paths)
     outcomes = collections.Counter()
-    for path, kind, result, pixels in zip(paths, kinds, results, references(mutants), strict=True):
+    for path, kind, result, pixels in zip(paths, kinds, results, references(mutants, "pillow"), strict=True):
         outcomes[kind, check(result, pixels, (path, kind))] += 1
     for kind in good_films:
         print(f"{kind}: {', '.join(f'{outcomes[kind, o]} {o}' for o in ('rejected', 'read', 'compared'))}")

@@ -51,7 +51,7 @@ FORMATS = {
 
 
 def end_of_checksums(name, intact):
-    """Returns the position in a file up to which checksums cover it; the tags of a TIFF are at its end."""
+    """Returns the number of bytes at the beginning of a file that checksums cover. The tags of a TIFF follow them."""
     return {"PNG": len(intact), "TIFF, deflate": int.from_bytes(intact[4:8], "little")}.get(name, 0)
 
 

@@ -113,7 +113,7 @@ def test_each_sync_is_needed(made, job, tmp_path, monkeypatch, rng, full):
             write_files(out, files)
             try:
                 return job(*SMALL, "--force")[0] == 0 and tree(out) == new
-            except ValueError:  # a list of renames is torn
+            except ValueError:  # a list of renames is not valid JSON
                 return False
 
         after = [files for at, files in cuts(old, changes, rng, 200) if sync < at < following]

@@ -222,7 +222,7 @@ def test_random_sequences(store, group, bucket, tmp_path, monkeypatch):
     hypothesis.seed(SEED + group)(Machine)
     print(f"FAULTS_SEED={SEED}, {SEQUENCES} sequences")
     chosen = settings(
-        max_examples=SEQUENCES, stateful_step_count=8, deadline=None, database=None, print_blob=True,
+        max_examples=SEQUENCES, stateful_step_count=10, deadline=None, database=None, print_blob=True,
         phases=PHASES, suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     with proxy(environment["STORAGE_EMULATOR_HOST"], lambda *_: None) as server:
