@@ -10,7 +10,7 @@ from benchmarks.measure import ROUNDS, Row, side_by_side
 from pipelines.preparation.inputs import list_films, read_descriptions
 from preprocess.cases.descriptions import group_by_mammogram
 from preprocess.cases.locate import FileIndex
-from preprocess.cases.plan import Selection, make_plan
+from preprocess.cases.plan import Selection, locate_films, make_plan
 from preprocess.contract import schema
 
 FEW, SOME, MANY = 100, 1600, 3103
@@ -65,7 +65,8 @@ def _matching(download: films.Download) -> Row:
             for row in read_descriptions([f"{download.root}/{name}.csv"], split)
         )
         index = FileIndex(list_films(f"{download.root}/films", "/nowhere"))
-        plan = make_plan(group_by_mammogram(rows), index, Selection())
+        mammograms = group_by_mammogram(rows)
+        plan = make_plan(mammograms, locate_films(mammograms, index), Selection())
         if plan.totals.matched != download.count:
             raise SystemExit(f"{plan.totals.matched} of {download.count} mammograms were matched")
 

@@ -20,7 +20,7 @@ from pipelines.preparation.summary import Outcome, explain_refusal, format_outco
 from preprocess.cases.descriptions import Mammogram, catalogue_mammograms
 from preprocess.cases.diagnosis import explain_missing, name_links_out
 from preprocess.cases.locate import FileIndex, FilmIndex, IdcIndex
-from preprocess.cases.plan import Plan, make_plan
+from preprocess.cases.plan import Plan, locate_films, make_plan
 from preprocess.contract import schema
 from preprocess.contract.schema import Size
 from preprocess.dataset import assemble
@@ -105,10 +105,12 @@ def _read_input(options: argparse.Namespace) -> tuple[list[Mammogram], FilmIndex
 
 
 def _plan(options: argparse.Namespace, log: Log) -> Plan:
-    """Plans the run. Descriptions and listing, which are larger than the plan, are not kept."""
+    """Plans the run. The index of the files, which is larger than the plan, is deleted before the plan is made."""
     mammograms, index = _read_input(options)
-    plan = make_plan(mammograms, index, command_line.parameters_of(options).selection)
-    for line in name_links_out(index.listing):
+    locations, links_out = locate_films(mammograms, index), index.links_out
+    del index
+    plan = make_plan(mammograms, locations, command_line.parameters_of(options).selection)
+    for line in name_links_out(links_out):
         log.info(line)
     return plan
 

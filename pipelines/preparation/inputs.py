@@ -1,5 +1,6 @@
 """Reads the case descriptions and lists the films, before the job starts."""
 
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 
@@ -28,11 +29,11 @@ def read_case_descriptions(train: Sequence[str], test: Sequence[str]) -> list[Ma
         InputError: see `read_descriptions`; a file is given for both splits, or the splits are exchanged.
     """
     train_files, test_files = _files_of(train), _files_of(test)
-    rows = [*_read_files(train_files, schema.TRAIN), *_read_files(test_files, schema.TEST)]
     if in_both := set(train_files) & set(test_files):
         raise InputError(
             f"{min(in_both)}: is given for both --train_csv and --test_csv; give each case description for one of them"
         )
+    rows = itertools.chain(_read_files(train_files, schema.TRAIN), _read_files(test_files, schema.TEST))
     mammograms = group_by_mammogram(rows)
     check_splits(mammograms)
     return mammograms

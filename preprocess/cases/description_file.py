@@ -7,7 +7,6 @@ densities such as 3.0, and columns that appear twice.
 
 import codecs
 import csv
-import io
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -34,6 +33,7 @@ _SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # written by Excel
 _REPEATED = re.compile(r"\.\d+$")  # pandas appends it to the name of a column that appears twice
 _WHOLE = re.compile(r"(\d+)[.,]0+", re.ASCII)
 _EMPTY = ("", "nan", "none", "na", "n/a", "null")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _BLANK_LINES = re.compile(r"(?:[ ,;\t]*\r?\n)*")
 
 
@@ -44,7 +44,7 @@ class DescriptionRow:
     Attributes:
         split: "train" or "test".
         collection: "Calc" or "Mass"; empty if the row does not contain it.
-        where: file name and line, for messages.
+        file, line: from which the row was read; the line is 0 if it is not known.
         crop_paths: paths of the crop and the ROI mask of the abnormality.
         fault: a message if the row contradicts itself; otherwise empty.
     """
@@ -56,9 +56,15 @@ class DescriptionRow:
     view: str
     image_path: str
     collection: str = ""
-    where: str = ""
+    file: str = ""
+    line: int = 0
     crop_paths: tuple[str, ...] = ()
     fault: str = ""
+
+    @property
+    def where(self) -> str:
+        """File name and line, for messages."""
+        return f"{self.file}, line {self.line}" if self.line else self.file
 
 
 def decode(data: bytes, origin: str) -> str:
@@ -100,14 +106,14 @@ def read_rows(text: str, origin: str, split: str) -> Iterator[DescriptionRow]:
             column: [i for i, name in enumerate(header) if name == column]
             for column in (*COLUMNS, TYPE_COLUMN, *CROP_COLUMNS)
         }
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
+        reader = csv.reader(_lines(text), strict=True, delimiter=delimiter)
         next(reader)
         count, line = 0, reader.line_num
         for cells in reader:
             line, first = reader.line_num, line + 1
             if any(cell.strip() for cell in cells) and _normalized(cells) != header:  # files may have been joined
                 count += 1
-                yield _row(cells, columns, split, f"{name}, line {first + skipped}")
+                yield _row(cells, columns, split, name, first + skipped)
     except csv.Error as error:
         raise _unreadable(origin, error) from error
     if count == 0:
@@ -119,13 +125,18 @@ def shown(cell: str, length: int = MAX_SHOWN) -> str:
     return ascii(cell if len(cell) <= length else f"{cell[:length]}...")
 
 
+def _lines(text: str) -> Iterator[str]:
+    """Yields the lines of a text with their ends. Unlike `io.StringIO`, it does not copy the text."""
+    return (match[0] for match in _LINE.finditer(text))
+
+
 def _header(text: str, separator: str, origin: str) -> tuple[str, list[str]]:
     """Returns the delimiter with which the header contains most of the columns, and their names."""
     headers: dict[str, list[str]] = {}
     errors = []
     for delimiter in (separator,) if separator else DELIMITERS:
         try:
-            first = next(csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter), [])
+            first = next(csv.reader(_lines(text), strict=True, delimiter=delimiter), [])
         except csv.Error as error:  # e.g. quoted names with another delimiter between them
             errors.append(error)
             continue
@@ -147,7 +158,7 @@ def _normalized(names: Sequence[str]) -> list[str]:
     return [" ".join(re.sub(r"[_.]", " ", _REPEATED.sub("", name.lower())).split()) for name in names]
 
 
-def _row(cells: Sequence[str], columns: dict[str, list[int]], split: str, where: str) -> DescriptionRow:
+def _row(cells: Sequence[str], columns: dict[str, list[int]], split: str, file: str, line: int) -> DescriptionRow:
     values, fault = {}, ""
     for column, places in columns.items():
         found = [cell for i in places if (cell := cells[i].strip() if i < len(cells) else "").lower() not in _EMPTY]
@@ -166,7 +177,7 @@ def _row(cells: Sequence[str], columns: dict[str, list[int]], split: str, where:
     density, side, view = map(sys.intern, (density, side.upper(), view.upper()))  # the same few texts in all rows
     collection = {"calcification": "Calc", "mass": "Mass"}.get(values[TYPE_COLUMN].lower(), "")
     crops = tuple(values[column] for column in CROP_COLUMNS if values[column])
-    return DescriptionRow(split, patient, density, side, view, path, collection, where, crops, fault)
+    return DescriptionRow(split, patient, density, side, view, path, collection, file, line, crops, fault)
 
 
 def _unreadable(origin: str, error: Exception) -> InputError:

@@ -75,12 +75,17 @@ def catalogue_mammograms() -> list[Mammogram]:
 
 
 def group_by_mammogram(rows: Iterable[DescriptionRow]) -> list[Mammogram]:
-    """Returns one `Mammogram` for each split and mammogram ID, sorted by them."""
+    """Returns one `Mammogram` for each split and mammogram ID, sorted by them.
+
+    Args:
+        rows: an iterator, if no rows shall be in memory beside the mammograms that were made from them.
+    """
     rows_of: dict[str, list[DescriptionRow]] = collections.defaultdict(list)
     for row in rows:
         rows_of[_mammogram_id(row)].append(row)
     mammograms = []
-    for mammogram_id, group in rows_of.items():
+    while rows_of:
+        mammogram_id, group = rows_of.popitem()
         group.sort(key=lambda row: (not split_path(row.image_path).study_and_series[1], row.where))
         fault = _disagreement(group) or _fault(mammogram_id, group[0])
         for split in sorted({row.split for row in group}):
@@ -96,9 +101,8 @@ def check_splits(mammograms: Sequence[Mammogram]) -> None:
         InputError: all training mammograms are named as test mammograms of CBIS-DDSM, and all test ones as training.
     """
     other = {schema.TRAIN: SPLIT_NAMES[schema.TEST], schema.TEST: SPLIT_NAMES[schema.TRAIN]}
-    names = [(m.split, parse_mammogram_id(m.mammogram_id)) for m in mammograms]
-    if {split for split, _ in names} == set(other) and all(
-        found and found[1] == other[split] for split, found in names
+    if {m.split for m in mammograms} == set(other) and all(
+        (found := parse_mammogram_id(m.mammogram_id)) and found[1] == other[m.split] for m in mammograms
     ):
         example = next(m.mammogram_id for m in mammograms if m.split == schema.TRAIN)
         raise InputError(
@@ -222,18 +226,20 @@ def _value_fault(row: DescriptionRow) -> str:
 
 def _reject_shared_series(mammograms: Sequence[Mammogram]) -> list[Mammogram]:
     """Sets the fault of mammograms with different IDs and the same SeriesInstanceUID: they would share a film."""
-    ids_of = collections.defaultdict(set)
+    first_of: dict[str, str] = {}  # series -> the first mammogram ID
+    ids_of: dict[str, set[str]] = {}  # series -> mammogram IDs, only for series of several mammograms
     for mammogram in mammograms:
-        ids_of[mammogram.uids[1]].add(mammogram.mammogram_id)
-    ids_of.pop("", None)
+        if series := mammogram.uids[1]:
+            first = first_of.setdefault(series, mammogram.mammogram_id)
+            if first != mammogram.mammogram_id:
+                ids_of.setdefault(series, {first}).add(mammogram.mammogram_id)
     faults = {
         series: f"its SeriesInstanceUID is that of {len(ids)} mammograms: {', '.join(sorted(map(ascii, ids))[:4])}"
         for series, ids in ids_of.items()
-        if len(ids) > 1
     }
     checked = []
     for mammogram in mammograms:
-        fault = faults.get(mammogram.uids[1])
+        fault = faults.get(mammogram.uids[1]) if faults else ""
         if fault and not mammogram.fault:
             mammogram = dataclasses.replace(mammogram, fault=fault)
         checked.append(mammogram)

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Sequence
 from preprocess.cases import catalogue
 from preprocess.cases.descriptions import Mammogram
 from preprocess.cases.identity import PathParts, split_path
-from preprocess.cases.locate import ARCHIVE, OWN_OUTPUT, FilmIndex, keys_in, keys_of, reason_to_ignore
+from preprocess.cases.locate import ARCHIVE, OWN_OUTPUT, FilmIndex, file_name_key, keys_in, keys_of, reason_to_ignore
 from preprocess.contract.schema import Omission
-from preprocess.files.listing import Listing
 
 EXAMPLES = 3
 
@@ -44,11 +43,10 @@ def explain_missing(named: Sequence[Mammogram], index: FilmIndex) -> list[str]:
     Returns:
         No line if all mammograms have a file.
     """
-    listing = index.listing
     missing = [mammogram for mammogram in named if not index.locate(mammogram).files]
     if not missing:
         return []
-    lines = name_links_out(listing)
+    lines = name_links_out(index.links_out)
     faults = [mammogram.fault for mammogram in missing if mammogram.fault]
     if 2 * len(faults) > len(missing):
         lines.append(f"{len(faults):,} of {len(named):,} mammograms have faults in the case descriptions:")
@@ -56,21 +54,21 @@ def explain_missing(named: Sequence[Mammogram], index: FilmIndex) -> list[str]:
     described = {key for mammogram in named for key in keys_of(mammogram)}
     seen: dict[str, list[tuple[str, str]]] = collections.defaultdict(list)
     unused = 0
-    for path in sorted(listing.files):
+    for path in sorted(index.paths):
         parts = split_path(path)
         if reason_to_ignore(parts) or described.isdisjoint(keys_in(parts)):
             kind, reason = _why_not(parts, described)
             seen[kind].append((path, reason))
             unused += 1
     kinds = sorted(seen, key=lambda kind: -len(seen[kind]))
-    if _SAMPLE_FILE in listing.files and len(missing) == len(named):
+    if _SAMPLE_FILE in index.paths and len(missing) == len(named):
         lines.append("the input is a sample of pipelines.make_sample: give the case descriptions in the same folder")
     else:
         lines += [_ADVICE[kind] for kind in kinds if kind in _ADVICE]
     if unused:
         examples = [group[0] for group in (seen[kind] for kind in kinds)]
         examples += [example for kind in kinds for example in seen[kind][1:]]
-        which = "files are" if unused == len(listing.files) else f"of {len(listing.files):,} files are not used"
+        which = "files are" if unused == len(index.paths) else f"of {len(index.paths):,} files are not used"
         lines.append(f"{unused:,} {which} below the input root, for example:")
         lines += [f"  {path}: {reason}" for path, reason in examples[:EXAMPLES]]
     sound = next((mammogram for mammogram in missing if not mammogram.fault), None)
@@ -81,9 +79,8 @@ def explain_missing(named: Sequence[Mammogram], index: FilmIndex) -> list[str]:
     return lines
 
 
-def name_links_out(listing: Listing) -> list[str]:
-    """Names the linked folders that are not followed."""
-    links = listing.links_out
+def name_links_out(links: Sequence[str]) -> list[str]:
+    """Names the linked folders that are not followed, see `Listing.links_out`."""
     lines = [
         f"a linked folder leads out of the input root and is not followed: {link}; give its target as --input"
         for link in links[:EXAMPLES]
@@ -119,7 +116,7 @@ def without_variables(text: str) -> str:
     return _VARIABLE.sub("…", text)
 
 
-def _why_not(parts: PathParts, described: set[tuple[str, ...]]) -> tuple[str, str]:
+def _why_not(parts: PathParts, described: set[str]) -> tuple[str, str]:
     """Returns why a file was not taken: the kind of the reason, and the reason."""
     if reason := reason_to_ignore(parts):
         return {ARCHIVE: _ARCHIVE, OWN_OUTPUT: _OWN}.get(reason, "ignored"), reason
@@ -132,7 +129,7 @@ def _why_not(parts: PathParts, described: set[tuple[str, ...]]) -> tuple[str, st
         return _OTHER_CASE, f"it is {entry.mammogram_id}, which the case descriptions do not name"
     if parts.uuids and not parts.mammogram_ids and not parts.uids:
         return _UUID, "its folder is named by a UUID that the catalogue does not contain"
-    unknown = [name for name in parts.mammogram_ids if ("file name", name.lower()) not in described]
+    unknown = [name for name in parts.mammogram_ids if file_name_key(name) not in described]
     if unknown:
         return _OTHER_CASE, f"it is {unknown[0]}, which the case descriptions do not name"
     if parts.is_in_mask_folder:

@@ -12,7 +12,7 @@ Files are not opened. Crops and ROI masks are in series with other UIDs and desc
 """
 
 import collections
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,7 +42,8 @@ ARCHIVE = "it is an archive, and archives are not unpacked"
 OWN_OUTPUT = "it is an image of a data set that this job has made"
 """`ARCHIVE` and `OWN_OUTPUT` are two of the reasons that `reason_to_ignore` returns."""
 
-Key = tuple[str, ...]
+Key = str
+"""An identity in a path: its kind and its names, with `/` between them."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -78,10 +79,12 @@ class FilmIndex(Protocol):
     """Finds the files of mammograms: the interface of `FileIndex` and `IdcIndex`.
 
     Attributes:
-        listing: the files that were searched.
+        paths: of all files that were searched.
+        links_out: see `Listing`.
     """
 
-    listing: Listing
+    paths: tuple[str, ...]
+    links_out: tuple[str, ...]
 
     def locate(self, mammogram: Mammogram) -> Location:
         """Returns the files of a mammogram."""
@@ -91,54 +94,79 @@ class FilmIndex(Protocol):
 class FileIndex:
     """Index of the files below the input root, by the identities in their paths.
 
+    It is the largest part of the main program's memory: some 0.4 KB a file.
+
     Attributes:
-        listing: the files.
+        paths: of all files.
+        links_out: see `Listing`.
     """
 
     def __init__(self, listing: Listing):
         """Builds the index."""
-        self.listing = listing
-        self._index: dict[Key, list[tuple[FilmFile, str]]] = collections.defaultdict(list)
+        self.paths, self.links_out = tuple(listing.files), listing.links_out
+        self._first: dict[Key, FilmFile] = {}
+        self._others: dict[Key, list[FilmFile]] = collections.defaultdict(list)
+        self._densities: set[tuple[FilmFile, str]] = set()  # of files whose names contain one
         for path, file in listing.files.items():
             parts = split_path(path)
             if not reason_to_ignore(parts):
                 film = FilmFile(_kind(parts), file.target or path, file.bytes, file.version)
-                entry = film, parts.converted[0]
+                if density := parts.converted[0]:
+                    self._densities.add((film, density))
                 for key in keys_in(parts):
-                    self._index[key].append(entry)
+                    if self._first.setdefault(key, film) is not film:
+                        self._others[key].append(film)
 
     def locate(self, mammogram: Mammogram) -> Location:
         """Returns the files of a mammogram."""
-        found = sorted({entry for key in keys_of(mammogram) for entry in self._index.get(key, ())})
+        found = {film for key in keys_of(mammogram) for film in self._find(key)}
         if not found:
             return Location(fault="no file of this mammogram below the input root, in any known layout")
-        by_path = {film.path: film for film, _ in found}  # of a file and links to it, the kind that is less preferred
+        by_path = {film.path: film for film in sorted(found)}  # of a file and links to it, the less preferred kind
         files = tuple(sorted(by_path.values()))
-        densities = [density for film, density in found if film.kind == files[0].kind]
-        return Location(files, _unprintable(files[0]) or _density_conflict(densities, mammogram))
+        preferred = [film for film in found if film.kind == files[0].kind]
+        return Location(files, _unprintable(files[0]) or self._density_conflict(preferred, mammogram))
+
+    def _find(self, key: Key) -> Iterator[FilmFile]:
+        """Yields the files that a key identifies."""
+        if key in self._first:
+            yield self._first[key]
+            yield from self._others.get(key, ())
+
+    def _density_conflict(self, files: Iterable[FilmFile], mammogram: Mammogram) -> str:
+        """Returns a message if the name of a file contains another density than the case description."""
+        for density in map(str, schema.DENSITIES):
+            if density != mammogram.density and any((file, density) in self._densities for file in files):
+                return f"the file name contains density {density}, the case description contains {mammogram.density!r}"
+        return ""
 
 
 def keys_of(mammogram: Mammogram) -> Iterator[Key]:
     """Yields the identities by which the files of a mammogram are found."""
     mammogram_id, (_, series) = mammogram.mammogram_id.lower(), mammogram.uids
-    yield ("file name", mammogram_id)
+    yield file_name_key(mammogram_id)
     if mammogram.series_digits:
-        yield ("folders", mammogram_id, mammogram.series_digits)
+        yield f"folders/{mammogram_id}/{mammogram.series_digits}"
     if series:
-        yield ("series", series)
+        yield f"series/{series}"
         if entry := catalogue.by_series().get(series):
-            yield ("IDC folder", entry.idc_folder)
+            yield f"IDC folder/{entry.idc_folder}"
 
 
 def keys_in(parts: PathParts) -> set[Key]:
     """Returns the identities in a path."""
-    keys: set[Key] = {("series", uid) for uid in parts.uids}
-    keys |= {("IDC folder", uuid) for uuid in parts.uuids}
+    keys = {f"series/{uid}" for uid in parts.uids}
+    keys |= {f"IDC folder/{uuid}" for uuid in parts.uuids}
     if parts.full_series_digits:
-        keys |= {("folders", folder.lower(), parts.full_series_digits) for folder in parts.folders}
+        keys |= {f"folders/{folder.lower()}/{parts.full_series_digits}" for folder in parts.folders}
     if parts.is_of_abnormality or parts.is_in_mask_folder:
         return keys  # a crop or a mask may be named like its mammogram
-    return keys | {("file name", parts.converted[1].lower())}
+    return keys | {file_name_key(parts.converted[1])}
+
+
+def file_name_key(name: str) -> Key:
+    """Returns the identity of a file that is named by its mammogram ID."""
+    return f"file name/{name.lower()}"
 
 
 def reason_to_ignore(parts: PathParts) -> str:
@@ -168,21 +196,14 @@ def _unprintable(file: FilmFile) -> str:
     return "" if file.path.isprintable() else f"its path {file.path!a} is not printable text; rename it"
 
 
-def _density_conflict(densities: list[str], mammogram: Mammogram) -> str:
-    """Returns a message if the name of a preferred file contains another density than the case description."""
-    for density in densities:
-        if density not in ("", mammogram.density):
-            return f"the file name contains density {density}, the case description contains {mammogram.density!r}"
-    return ""
-
-
 class IdcIndex:
     """The films of the catalogue in the bucket of the Imaging Data Commons. Nothing is listed.
 
     The version of a film is its folder, because IDC gives a changed series another folder.
     """
 
-    listing = Listing({})
+    paths: tuple[str, ...] = ()
+    links_out: tuple[str, ...] = ()
 
     def locate(self, mammogram: Mammogram) -> Location:
         """Returns the folder of a mammogram, which contains one object."""

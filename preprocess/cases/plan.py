@@ -7,7 +7,7 @@ import collections
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from preprocess.cases.descriptions import Mammogram
@@ -129,15 +129,32 @@ class Plan:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def make_plan(mammograms: Iterable[Mammogram], index: FilmIndex, selection: Selection) -> Plan:
-    """Decides for every mammogram whether it is prepared, rejected or excluded.
+def locate_films(mammograms: Sequence[Mammogram], index: FilmIndex) -> list[Location]:
+    """Finds the files of every mammogram.
 
     Raises:
-        InputError: patients are in both splits and `patient_overlap` is "error"; no mammogram has a file; or nothing
-            is left to prepare.
+        InputError: no mammogram has a file.
     """
-    mammograms = list(mammograms)
-    located = _reject_shared_files([(mammogram, index.locate(mammogram)) for mammogram in mammograms])
+    locations = [index.locate(mammogram) for mammogram in mammograms]
+    if not any(location.files for location in locations):
+        raise InputError(
+            f"not one of the {len(mammograms):,} mammograms that the case descriptions name has a file below the "
+            f"input root",
+            explain_missing(mammograms, index),
+        )
+    return locations
+
+
+def make_plan(mammograms: Sequence[Mammogram], locations: Sequence[Location], selection: Selection) -> Plan:
+    """Decides for every mammogram whether it is prepared, rejected or excluded.
+
+    Args:
+        locations: of each mammogram.
+
+    Raises:
+        InputError: patients are in both splits and `patient_overlap` is "error", or nothing is left to prepare.
+    """
+    locations = _reject_shared_files(mammograms, locations)
     overlap = _patients_in_both_splits(mammograms)
     if overlap and selection.patient_overlap == ERROR:
         raise InputError(
@@ -146,17 +163,9 @@ def make_plan(mammograms: Iterable[Mammogram], index: FilmIndex, selection: Sele
             f"use --patient_overlap drop to leave them out of the training set"
         )
     overlapping = frozenset(patient.casefold() for patient in overlap)
-    matched = sum(bool(location.files) for _, location in located)
-    if matched == 0:
-        raise InputError(
-            f"not one of the {len(mammograms):,} mammograms that the case descriptions name has a file below the "
-            f"input root",
-            explain_missing(mammograms, index),
-        )
-
     both = _ids_in_both_splits(mammograms)
     films, omissions = [], []
-    for mammogram, location in located:
+    for mammogram, location in zip(mammograms, locations, strict=True):
         cause = _cause_of_omission(mammogram, location, selection, overlapping, both)
         if cause is None:
             films.append(_film(mammogram, location))
@@ -176,30 +185,30 @@ def make_plan(mammograms: Iterable[Mammogram], index: FilmIndex, selection: Sele
         omissions=tuple(sorted(omissions)),
         totals=Totals(
             named=len(mammograms),
-            matched=matched,
-            duplicate_files=sum(len(location.files[1:]) for _, location in located),
+            matched=sum(bool(location.files) for location in locations),
+            duplicate_files=sum(len(location.files[1:]) for location in locations),
             overlapping_patients=len(overlap),
         ),
     )
 
 
-def _reject_shared_files(located: list[tuple[Mammogram, Location]]) -> list[tuple[Mammogram, Location]]:
+def _reject_shared_files(mammograms: Sequence[Mammogram], locations: Sequence[Location]) -> list[Location]:
     """Sets the fault of mammograms that share a file, because its path contains the identities of several."""
     first_of: dict[str, str] = {}  # path -> the first mammogram ID
     ids_of: dict[str, set[str]] = {}  # path -> mammogram IDs, only for paths of several mammograms
-    for mammogram, location in located:
+    for mammogram, location in zip(mammograms, locations, strict=True):
         for file in location.files:
             first = first_of.setdefault(file.path, mammogram.mammogram_id)
             if first != mammogram.mammogram_id:
                 ids_of.setdefault(file.path, {first}).add(mammogram.mammogram_id)
     names_of = {path: ", ".join(sorted(ids)[:4]) for path, ids in ids_of.items()}
     checked = []
-    for mammogram, location in located:
+    for location in locations:
         shared = next((file.path for file in location.files if file.path in names_of), None)
         if shared and not location.fault:
             fault = f"the path {shared} identifies several mammograms: {names_of[shared]}"
             location = dataclasses.replace(location, fault=fault)
-        checked.append((mammogram, location))
+        checked.append(location)
     return checked
 
 
@@ -229,7 +238,7 @@ def _cause_of_omission(
     return None
 
 
-def _patients_in_both_splits(mammograms: list[Mammogram]) -> tuple[str, ...]:
+def _patients_in_both_splits(mammograms: Sequence[Mammogram]) -> tuple[str, ...]:
     """Returns the patients in both splits, sorted. Files are ignored, so the training set does not depend on them."""
     patients = {
         split: {m.patient.casefold(): m.patient for m in mammograms if m.split == split and m.patient}
@@ -238,7 +247,7 @@ def _patients_in_both_splits(mammograms: list[Mammogram]) -> tuple[str, ...]:
     return tuple(sorted(patients[schema.TEST][key] for key in patients[schema.TRAIN].keys() & patients[schema.TEST]))
 
 
-def _ids_in_both_splits(mammograms: list[Mammogram]) -> set[str]:
+def _ids_in_both_splits(mammograms: Sequence[Mammogram]) -> set[str]:
     ids = {split: {m.mammogram_id for m in mammograms if m.split == split} for split in schema.SPLITS}
     return ids[schema.TRAIN] & ids[schema.TEST]
 

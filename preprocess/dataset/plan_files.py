@@ -18,6 +18,7 @@ from preprocess.cases.plan import Film, Plan
 from preprocess.contract import schema
 from preprocess.contract.schema import Omission
 from preprocess.files import storage
+from preprocess.runtime.errors import RunFailed
 
 PIECE_FILMS, PIECE_OMISSIONS = 500, 1000
 BATCH_FILMS, BATCH_BYTES = 32, 4 << 20
@@ -123,8 +124,20 @@ def encode_lines(lines: Iterable[Any]) -> bytes:
 
 
 def read_lines(path: str) -> Iterator[Any]:
-    """Yields the values in lines of JSON."""
-    return map(json.loads, storage.read(path).splitlines())
+    """Yields the values in lines of JSON.
+
+    Raises:
+        OSError: the file cannot be read.
+        RunFailed: a line is damaged.
+    """
+    for number, line in enumerate(storage.read(path).splitlines(), 1):
+        try:
+            yield json.loads(line)
+        except ValueError as error:
+            raise RunFailed(
+                f"{path}: line {number} is damaged; delete the {schema.STAGING_FOLDER} folder of the output and run "
+                f"the command again"
+            ) from error
 
 
 def in_pieces(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -19,9 +19,18 @@ Versions = Mapping[str, list[list[str]]]
 
 
 def stage_versions(films: Iterable[Film], recipe: Recipe) -> None:
-    """Writes the versions of all planned films into the staging folder."""
-    content = {_key(film): _files(film) for film in films}
-    storage.write(recipe.staged(schema.VERSIONS_FILE), json.dumps(content, indent=1, sort_keys=True).encode())
+    """Writes the versions of all planned films into the staging folder, one film after the other.
+
+    Args:
+        films: sorted.
+    """
+    with storage.open_for_writing(recipe.staged(schema.VERSIONS_FILE)) as stream:
+        before = b"{"
+        for film in films:
+            entry = json.dumps({_key(film): _files(film)}, indent=1)
+            stream.write(before + entry.removeprefix("{").removesuffix("\n}").encode())
+            before = b","
+        stream.write(b"\n}")
 
 
 def read_versions(output_root: str) -> Versions | None:

@@ -73,8 +73,7 @@ def open_raster(stream: BinaryIO, size: int) -> "RasterFilm":
         raise RejectedFilm("header", "its TIFF compression is not supported; expected none, LZW, deflate or PackBits")
     _check_length(image, stream, size, max((offset + count for offset, count in parts), default=0))
     if image.info.get("compression") == "raw":
-        pixel_bytes = image.width * image.height * len(image.getbands()) * _BITS[image.mode] // 8
-        raster_layout.check_strips(tags, parts, image.height, pixel_bytes)
+        raster_layout.check_strips(tags, parts, image.height, _pixel_bytes(image))
     header.lift_limit()
     # Pillow inverts WhiteIsZero images of 8 bits, but not those of 16 bits.
     inverted = tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO and _BITS[image.mode] == 16
@@ -137,12 +136,17 @@ class RasterFilm:
         elif self._image.info.get("compression") in _DEFLATE:
             tags = self._image.tag_v2  # type: ignore[attr-defined]
             parts = raster_layout.data_parts(tags, is_big=True)
-            check_deflate(self._stream, parts, is_reversed=tags.get(_FILL_ORDER) == _REVERSED)
+            inflated = check_deflate(self._stream, parts, is_reversed=tags.get(_FILL_ORDER) == _REVERSED)
+            raster_layout.check_inflated(tags, inflated, _pixel_bytes(self._image))
         self._image.load()  # turns a TIFF upright
         if self._image.format == "PNG" and read_orientation(self._image, "pixels") != self._orientation:
             raise RejectedFilm("pixels", "the PNG file gives its orientation after its image data; expected before")
         ImageOps.exif_transpose(self._image, in_place=True)
         self._is_loaded = True
+
+
+def _pixel_bytes(image: Image.Image) -> int:
+    return image.width * image.height * len(image.getbands()) * _BITS[image.mode] // 8
 
 
 @functools.cache

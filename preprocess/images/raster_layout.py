@@ -168,6 +168,23 @@ def check_strips(tags: Mapping[int, Any], parts: Sequence[tuple[int, int]], heig
         )
 
 
+def check_inflated(tags: Mapping[int, Any], inflated: int, pixel_bytes: int) -> None:
+    """Checks the number of bytes in the strips of a TIFF with deflate compression. Tiles contain padding.
+
+    Args:
+        tags: of the first directory.
+        inflated: number of bytes of all strips without compression.
+        pixel_bytes: number of bytes of the pixels.
+
+    Raises:
+        RejectedFilm: the numbers differ, so the size in the header is not that of the image.
+    """
+    if _STRIP_OFFSETS in tags and inflated != pixel_bytes:
+        raise RejectedFilm(
+            "pixels", f"its header specifies {pixel_bytes:,} bytes of pixels; its strips have {inflated:,} bytes"
+        )
+
+
 def _unexpected(depth: int, kind: str, format_: str) -> RejectedFilm:
     return RejectedFilm("header", f"{'an' if depth == 8 else 'a'} {depth}-bit {kind} {format_}; {_EXPECTED}")
 

@@ -4,7 +4,7 @@ import pytest
 
 from preprocess.cases.descriptions import Mammogram, _reject_shared_series
 from preprocess.cases.locate import FileIndex
-from preprocess.cases.plan import Selection, make_plan
+from preprocess.cases.plan import Selection, locate_films, make_plan
 from preprocess.dataset.reader import DataSet
 from preprocess.dataset.verify import _presence
 from preprocess.files.listing import ListedFile, Listing
@@ -53,7 +53,7 @@ def mammogram(number, split, path=""):
 
 def plan_of(mammograms):
     files = {m.image_path: ListedFile(1) for m in mammograms}
-    return make_plan(mammograms, FileIndex(Listing(files)), Selection())
+    return make_plan(mammograms, locate_films(mammograms, FileIndex(Listing(files))), Selection())
 
 
 def patients_in_both_splits(n):
@@ -64,8 +64,9 @@ def patients_in_both_splits(n):
 def one_file_for_all(n):
     path = "1.2.3/1.2.3.4.5.dcm"
     named = [mammogram(number, "train", f"{number}/{path}") for number in range(n)]
+    locations = locate_films(named, FileIndex(Listing({path: ListedFile(1)})))
     with pytest.raises(InputError, match=f"nothing is left to prepare: of {n} named mammograms {n} are rejected"):
-        make_plan(named, FileIndex(Listing({path: ListedFile(1)})), Selection())
+        make_plan(named, locations, Selection())
 
 
 def one_series_for_all(n):

@@ -6,7 +6,7 @@ import pytest
 
 from preprocess.cases.descriptions import Mammogram
 from preprocess.cases.locate import FileIndex
-from preprocess.cases.plan import Selection, Totals, make_plan
+from preprocess.cases.plan import Selection, Totals, locate_films, make_plan
 from preprocess.contract.schema import record_order
 from preprocess.files.listing import ListedFile, Listing
 from preprocess.runtime.errors import InputError
@@ -20,11 +20,13 @@ def mammogram(case, split, density="2", fault=""):
 
 def plan_of(mammograms, selection=None, missing=()):
     files = {m.image_path: 1000 + number for number, m in enumerate(mammograms) if m.mammogram_id not in missing}
-    return make_plan(mammograms, index_of(files), selection or Selection())
+    return plan_with(mammograms, files, selection)
 
 
-def index_of(sizes):
-    return FileIndex(Listing({path: ListedFile(size, f"version of {path}") for path, size in sizes.items()}))
+def plan_with(mammograms, sizes, selection=None):
+    """Returns the plan of files with these sizes."""
+    index = FileIndex(Listing({path: ListedFile(size, f"version of {path}") for path, size in sizes.items()}))
+    return make_plan(mammograms, locate_films(mammograms, index), selection or Selection())
 
 
 TRAIN = [
@@ -105,7 +107,7 @@ def test_the_order_of_the_input_does_not_change_the_plan():
     files = {m.image_path: 1000 + number for number, m in enumerate(shuffled)}
     random.Random(1).shuffle(shuffled)
     assert shuffled != TRAIN + TEST
-    again = make_plan(shuffled, index_of(dict(reversed(files.items()))), Selection())
+    again = plan_with(shuffled, dict(reversed(files.items())))
     assert again == plan
     assert again.fingerprint({"a": 1}) == plan.fingerprint({"a": 1})
     assert plan.fingerprint({"a": 2}) != plan.fingerprint({"a": 1})
@@ -113,11 +115,11 @@ def test_the_order_of_the_input_does_not_change_the_plan():
 
 def test_the_fingerprint_depends_on_the_mammograms_and_not_on_their_files():
     files = {m.image_path: 1 for m in TRAIN + TEST}
-    plan = make_plan(TRAIN + TEST, index_of(files), Selection())
-    moved = make_plan(TRAIN + TEST, index_of({f"moved/{path}": 2 for path in files}), Selection())
+    plan = plan_with(TRAIN + TEST, files)
+    moved = plan_with(TRAIN + TEST, {f"moved/{path}": 2 for path in files})
     assert plan.fingerprint({}) == moved.fingerprint({})
     del files[TRAIN[0].image_path]
-    assert make_plan(TRAIN + TEST, index_of(files), Selection()).fingerprint({}) != plan.fingerprint({})
+    assert plan_with(TRAIN + TEST, files).fingerprint({}) != plan.fingerprint({})
 
 
 def test_patients_are_compared_without_case():
@@ -129,7 +131,7 @@ def test_patients_are_compared_without_case():
 def test_a_path_with_the_identities_of_two_mammograms_is_not_used():
     one, other = TRAIN[0], TEST[0]
     shared = f"{one.uids[1]}/{other.uids[1]}.dcm"
-    plan = make_plan([one, other, TRAIN[1]], index_of({shared: 1, TRAIN[1].image_path: 1}), Selection())
+    plan = plan_with([one, other, TRAIN[1]], {shared: 1, TRAIN[1].image_path: 1})
     assert [film.mammogram_id for film in plan.films] == [TRAIN[1].mammogram_id]
     names = ", ".join(sorted((one.mammogram_id, other.mammogram_id)))
     assert {o.reason for o in plan.omissions} == {f"the path {shared} identifies several mammograms: {names}"}

@@ -3,12 +3,14 @@
 import dataclasses
 
 import apache_beam as beam
+import pytest
 
 from pipelines import preprocess
 from preprocess.cases.locate import FilmFile
 from preprocess.cases.plan import Film, Plan, Totals
 from preprocess.contract.schema import Omission, record_order
-from preprocess.dataset.plan_files import BATCH_BYTES, read_batches, write_plan
+from preprocess.dataset.plan_files import BATCH_BYTES, read_batches, read_lines, write_plan
+from preprocess.runtime.errors import RunFailed
 from tests.preprocess.dataset.test_cards import recipe
 
 
@@ -36,6 +38,16 @@ def test_films_and_omissions_are_read_as_they_were_written(tmp_path):
     assert max(len(batch.films) for batch in batches) == 32
     assert list(dict.fromkeys(batch.piece for batch in batches)) == written.pieces
     assert list(written.read_omissions()) == omissions
+
+
+def test_a_damaged_line_is_named(tmp_path):
+    path = tmp_path / "train-00000"
+    path.write_bytes(b'["a"]\n["b"\n')
+    with pytest.raises(RunFailed) as refused:
+        list(read_lines(str(path)))
+    assert str(refused.value) == (
+        f"{path}: line 2 is damaged; delete the .staging folder of the output and run the command again"
+    )
 
 
 def test_batches_contain_small_films_only(tmp_path):

@@ -1,4 +1,4 @@
-"""PNG and JPEG files: damage that their formats let notice, and bytes after their end."""
+"""PNG, TIFF and JPEG files: damage that their formats let notice, and bytes after their end."""
 
 import io
 import zlib
@@ -86,3 +86,19 @@ def test_a_deflated_tiff_strip_without_its_checksum_is_refused():
     assert "the checksum of the strip or tile" in read(deflated_tiff([packed[:-4]]))
     assert "the checksum of the strip or tile" in read(deflated_tiff([packed[:-1]]))
     check(deflated_tiff([packed, b"rest"]), files.full_range(FILM, 16))
+
+
+@pytest.mark.parametrize("tag", [256, 257], ids=["ImageWidth", "ImageLength"])
+def test_every_flipped_bit_in_the_size_of_a_deflated_tiff_is_noticed(tag):
+    height, width = FILM.shape
+    packed = zlib.compress(FILM.astype("<u2").tobytes())
+    check(deflated_tiff([packed]), files.full_range(FILM, 16))
+    for bit in range(16):
+        size = {256: width, 257: height}[tag] ^ 1 << bit
+        result = read(files.tiff(FILM, data=packed, more={259: 8, tag: size}))
+        assert isinstance(result, str), bit
+        pixel_bytes = 2 * size * (height if tag == 256 else width)
+        if 0 < pixel_bytes < FILM.nbytes:
+            assert result == (
+                f"pixels: its header specifies {pixel_bytes:,} bytes of pixels; its strips have {FILM.nbytes:,} bytes"
+            )
