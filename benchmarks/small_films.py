@@ -10,7 +10,8 @@ from benchmarks.measure import ROUNDS, Row, side_by_side
 from pipelines.preparation.inputs import list_films, read_descriptions
 from preprocess.cases.descriptions import group_by_mammogram
 from preprocess.cases.locate import FileIndex
-from preprocess.cases.plan import Selection, locate_films, make_plan
+from preprocess.cases.make_plan import locate_films, make_plan
+from preprocess.cases.plan import Selection
 from preprocess.contract import schema
 
 FEW, SOME, MANY = 100, 1600, 3103

@@ -20,7 +20,8 @@ from pipelines.preparation.summary import Outcome, explain_refusal, format_outco
 from preprocess.cases.descriptions import Mammogram, catalogue_mammograms
 from preprocess.cases.diagnosis import explain_missing, name_links_out
 from preprocess.cases.locate import FileIndex, FilmIndex, IdcIndex
-from preprocess.cases.plan import Plan, locate_films, make_plan
+from preprocess.cases.make_plan import locate_films, make_plan
+from preprocess.cases.plan import Plan
 from preprocess.contract import schema
 from preprocess.contract.schema import Size
 from preprocess.dataset import assemble

@@ -13,6 +13,7 @@ name without its extension identifies a mammogram, or helps to, if it is
 Upper and lower case are the same.
 """
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -109,6 +110,7 @@ class PathParts:
         return (match[1], match[2]) if match else ("", self.stem)
 
 
+@functools.lru_cache(maxsize=16)
 def split_path(path: str) -> PathParts:
     """Divides a path, with slashes or backslashes between its parts."""
     *folders, name = [part for part in re.split(r"[/\\]", path) if part not in ("", ".")] or [""]

@@ -4,7 +4,8 @@ import pytest
 
 from preprocess.cases.descriptions import Mammogram, _reject_shared_series
 from preprocess.cases.locate import FileIndex
-from preprocess.cases.plan import Selection, locate_films, make_plan
+from preprocess.cases.make_plan import locate_films, make_plan
+from preprocess.cases.plan import Selection
 from preprocess.dataset.reader import DataSet
 from preprocess.dataset.verify import _presence
 from preprocess.files.listing import ListedFile, Listing

@@ -6,7 +6,8 @@ import pytest
 
 from preprocess.cases.descriptions import Mammogram
 from preprocess.cases.locate import FileIndex
-from preprocess.cases.plan import Selection, Totals, locate_films, make_plan
+from preprocess.cases.make_plan import locate_films, make_plan
+from preprocess.cases.plan import Selection, Totals
 from preprocess.contract.schema import record_order
 from preprocess.files.listing import ListedFile, Listing
 from preprocess.runtime.errors import InputError
