@@ -1,7 +1,7 @@
 """Benchmark of 3,103 small films: the cost of the job when there is almost nothing to read."""
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks import films, one_film
@@ -23,6 +23,7 @@ def run(folder: Path) -> list[Row]:
     """Returns the rows of CPU time, growth and matching."""
     written = films.write_films(folder, SMALLER)
     runs: dict[int, list[JobRun]] = {FEW: [], SOME: [], MANY: []}
+    alone: dict[int, list[JobRun]] = {FEW: [], MANY: []}  # with one worker, in the main process
     with (
         films.download(folder, written, FEW) as few,
         films.download(folder, written, SOME) as some,
@@ -31,24 +32,29 @@ def run(folder: Path) -> list[Row]:
         for _ in range(ROUNDS):
             for download in (few, some, many):
                 runs[download.count].append(run_job(download.arguments, folder / "out", 2, canvas=None))
+            for download in (few, many):
+                alone[download.count].append(run_job(download.arguments, folder / "out", 1, canvas=None))
         matching = _matching(many)
     decoding = side_by_side({"decoding": lambda: [one_film.resized(path, "area") for path in written]})
     resized = decoding.median("decoding") / len(written)
 
-    def slope(of: Callable[[JobRun], float], low: int, high: int) -> float:
-        """Returns the cost of one more image, from the medians of the runs."""
-        few, many = (statistics.median(map(of, runs[count])) for count in (low, high))
-        return (many - few) / (high - low)
-
-    cpu = slope(lambda run: run.cpu, FEW, MANY)
-    first, second = (1e3 * slope(lambda run: run.seconds, *ends) for ends in ((FEW, SOME), (SOME, MANY)))
+    cpu, cpu_alone = (_slope(measured, lambda run: run.cpu, FEW, MANY) for measured in (runs, alone))
+    first, second = (1e3 * _slope(runs, lambda run: run.seconds, *ends) for ends in ((FEW, SOME), (SOME, MANY)))
     return [
-        Row("CPU time for each small film, without reading and resizing it", f"{1e3 * cpu:.2f} ms",
+        Row("CPU time for each small film, without reading and resizing it, two workers", f"{1e3 * cpu:.2f} ms",
             f"{1e3 * resized:.2f} ms", 1e3 * (cpu - resized), "<= 3", "ms"),
+        Row("the same, one worker in the main process", f"{1e3 * cpu_alone:.2f} ms",
+            f"{1e3 * resized:.2f} ms", 1e3 * (cpu_alone - resized), "<= 1.2", "ms"),
         Row(f"time for each small film, from {SOME:,} to {MANY:,} films / from {FEW} to {SOME:,} films",
             f"{second:.2f} ms", f"{first:.2f} ms", second / first, "<= 1.1"),
         matching,
     ]  # fmt: skip
+
+
+def _slope(runs: Mapping[int, list[JobRun]], of: Callable[[JobRun], float], low: int, high: int) -> float:
+    """Returns the cost of one more image, from the medians of the runs with `low` and with `high` images."""
+    few, many = (statistics.median(map(of, runs[count])) for count in (low, high))
+    return (many - few) / (high - low)
 
 
 def _matching(download: films.Download) -> Row:
