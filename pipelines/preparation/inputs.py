@@ -29,12 +29,12 @@ def read_case_descriptions(train: Sequence[str], test: Sequence[str]) -> list[Ma
         InputError: see `read_descriptions`; a file is given for both splits, or the splits are exchanged.
     """
     train_files, test_files = _files_of(train), _files_of(test)
+    rows = itertools.chain(_read_files(train_files, schema.TRAIN), _read_files(test_files, schema.TEST))
+    mammograms = group_by_mammogram(rows)
     if in_both := set(train_files) & set(test_files):
         raise InputError(
             f"{min(in_both)}: is given for both --train_csv and --test_csv; give each case description for one of them"
         )
-    rows = itertools.chain(_read_files(train_files, schema.TRAIN), _read_files(test_files, schema.TEST))
-    mammograms = group_by_mammogram(rows)
     check_splits(mammograms)
     return mammograms
 
