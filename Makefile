@@ -25,9 +25,9 @@ real: setup
 test: .venv/dev.stamp lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# The fault tests in full; `make test` runs a short form of them.
+# The fault tests in full; `make test` runs a short form of them. Three processes for two cores, because many tests wait.
 test-faults: .venv/dev.stamp
-	FAULTS=full $(BIN)/python -m pytest -n 2 --dist worksteal tests/faults tests/test_determinism.py \
+	FAULTS=full $(BIN)/python -m pytest -n 3 --dist worksteal tests/faults tests/test_determinism.py \
 	    tests/trainer/runtime/test_devices.py tests/trainer/test_resume.py \
 	    tests/pipelines/test_container_images.py tests/pipelines/test_tpu_package.py
 

@@ -15,7 +15,10 @@ from tests import ROOT
 from tests.faults import FULL, SEED
 
 REAL = Path(os.environ.get("CBIS_DDSM_CSV_DIR", Path(__file__).parents[2] / "shared/cbis_ddsm"))
-SLOWEST = ("test_devices", "test_tutorial", "test_resume", "test_preprocess_and_train", "test_vertex", "test_dataflow")
+SLOWEST = (
+    "test_storage_faults", "test_state_machine", "test_devices", "test_tutorial", "test_resume",
+    "test_preprocess_and_train", "test_vertex", "test_dataflow",
+)  # fmt: skip
 CREDENTIALS = {  # with a token that does not expire, so that the client does not ask a server for another one
     "type": "authorized_user", "client_id": "x", "client_secret": "x", "refresh_token": "x", "token": "emulator",
     "expiry": "2999-01-01T00:00:00Z",
@@ -35,8 +38,8 @@ def pytest_configure():
 
 
 def pytest_collection_modifyitems(items):
-    """Moves the slowest files to the front, so that two processes end at about the same time."""
-    items.sort(key=lambda item: item.path.stem not in SLOWEST)
+    """Moves the slowest files to the front, so that all processes end at about the same time."""
+    items.sort(key=lambda item: SLOWEST.index(item.path.stem) if item.path.stem in SLOWEST else len(SLOWEST))
 
 
 @pytest.fixture
