@@ -52,7 +52,13 @@ def run(folder: Path) -> list[Row]:
 
 
 def _slope(runs: Mapping[int, list[JobRun]], of: Callable[[JobRun], float], low: int, high: int) -> float:
-    """Returns the cost of one more image, from the medians of the runs with `low` and with `high` images."""
+    """Returns the cost of one more image.
+
+    Args:
+        runs: number of images -> the runs with that number.
+        of: returns the cost of a run.
+        low, high: the numbers of images whose median costs are compared.
+    """
     few, many = (statistics.median(map(of, runs[count])) for count in (low, high))
     return (many - few) / (high - low)
 

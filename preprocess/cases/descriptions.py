@@ -78,7 +78,7 @@ def group_by_mammogram(rows: Iterable[DescriptionRow]) -> list[Mammogram]:
     """Returns one `Mammogram` for each split and mammogram ID, sorted by them.
 
     Args:
-        rows: an iterator, if no rows shall be in memory beside the mammograms that were made from them.
+        rows: in any order. The rows of an iterator are freed while they are grouped, which saves memory.
     """
     rows_of: dict[str, list[DescriptionRow]] = collections.defaultdict(list)
     for row in rows:
@@ -224,15 +224,24 @@ def _value_fault(row: DescriptionRow) -> str:
     return ""
 
 
+def shared_by_mammograms(pairs: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
+    """Returns what belongs to several mammograms: series or path -> their mammogram IDs.
+
+    Args:
+        pairs: (series or path, mammogram ID).
+    """
+    first_of: dict[str, str] = {}
+    ids_of: dict[str, set[str]] = {}
+    for item, mammogram_id in pairs:
+        first = first_of.setdefault(item, mammogram_id)
+        if first != mammogram_id:
+            ids_of.setdefault(item, {first}).add(mammogram_id)
+    return ids_of
+
+
 def _reject_shared_series(mammograms: Sequence[Mammogram]) -> list[Mammogram]:
     """Sets the fault of mammograms with different IDs and the same SeriesInstanceUID: they would share a film."""
-    first_of: dict[str, str] = {}  # series -> the first mammogram ID
-    ids_of: dict[str, set[str]] = {}  # series -> mammogram IDs, only for series of several mammograms
-    for mammogram in mammograms:
-        if series := mammogram.uids[1]:
-            first = first_of.setdefault(series, mammogram.mammogram_id)
-            if first != mammogram.mammogram_id:
-                ids_of.setdefault(series, {first}).add(mammogram.mammogram_id)
+    ids_of = shared_by_mammograms((series, m.mammogram_id) for m in mammograms if (series := m.uids[1]))
     faults = {
         series: f"its SeriesInstanceUID is that of {len(ids)} mammograms: {', '.join(sorted(map(ascii, ids))[:4])}"
         for series, ids in ids_of.items()

@@ -43,7 +43,7 @@ OWN_OUTPUT = "it is an image of a data set that this job has made"
 """`ARCHIVE` and `OWN_OUTPUT` are two of the reasons that `reason_to_ignore` returns."""
 
 Key = str
-"""An identity in a path: its kind and its names, with `/` between them."""
+"""An identity of a mammogram as one text: the kind of identity and its names, separated by `/`."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -106,7 +106,7 @@ class FileIndex:
         self.paths, self.links_out = tuple(listing.files), listing.links_out
         self._first: dict[Key, FilmFile] = {}
         self._others: dict[Key, list[FilmFile]] = collections.defaultdict(list)
-        self._densities: set[tuple[FilmFile, str]] = set()  # of files whose names contain one
+        self._densities: set[tuple[FilmFile, str]] = set()  # (file, density in its name)
         for path, file in listing.files.items():
             parts = split_path(path)
             if not reason_to_ignore(parts):
@@ -122,13 +122,14 @@ class FileIndex:
         found = {film for key in keys_of(mammogram) for film in self._find(key)}
         if not found:
             return Location(fault="no file of this mammogram below the input root, in any known layout")
-        by_path = {film.path: film for film in sorted(found)}  # of a file and links to it, the less preferred kind
+        # A file and the links to it count once, with the least preferred kind.
+        by_path = {film.path: film for film in sorted(found)}
         files = tuple(sorted(by_path.values()))
         preferred = [film for film in found if film.kind == files[0].kind]
         return Location(files, _unprintable(files[0]) or self._density_conflict(preferred, mammogram))
 
     def _find(self, key: Key) -> Iterator[FilmFile]:
-        """Yields the files that a key identifies."""
+        """Yields the files whose paths contain an identity."""
         if key in self._first:
             yield self._first[key]
             yield from self._others.get(key, ())

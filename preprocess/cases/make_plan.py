@@ -7,7 +7,7 @@ import collections
 import dataclasses
 from collections.abc import Sequence
 
-from preprocess.cases.descriptions import Mammogram
+from preprocess.cases.descriptions import Mammogram, shared_by_mammograms
 from preprocess.cases.diagnosis import explain_missing, explain_omissions
 from preprocess.cases.locate import FilmIndex, Location
 from preprocess.cases.plan import DROP, ERROR, Film, Plan, Selection, Totals
@@ -81,13 +81,11 @@ def make_plan(mammograms: Sequence[Mammogram], locations: Sequence[Location], se
 
 def _reject_shared_files(mammograms: Sequence[Mammogram], locations: Sequence[Location]) -> list[Location]:
     """Sets the fault of mammograms that share a file, because its path contains the identities of several."""
-    first_of: dict[str, str] = {}  # path -> the first mammogram ID
-    ids_of: dict[str, set[str]] = {}  # path -> mammogram IDs, only for paths of several mammograms
-    for mammogram, location in zip(mammograms, locations, strict=True):
-        for file in location.files:
-            first = first_of.setdefault(file.path, mammogram.mammogram_id)
-            if first != mammogram.mammogram_id:
-                ids_of.setdefault(file.path, {first}).add(mammogram.mammogram_id)
+    ids_of = shared_by_mammograms(
+        (file.path, mammogram.mammogram_id)
+        for mammogram, location in zip(mammograms, locations, strict=True)
+        for file in location.files
+    )
     names_of = {path: ", ".join(sorted(ids)[:4]) for path, ids in ids_of.items()}
     checked = []
     for location in locations:

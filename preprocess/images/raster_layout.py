@@ -169,7 +169,9 @@ def check_strips(tags: Mapping[int, Any], parts: Sequence[tuple[int, int]], heig
 
 
 def check_inflated(tags: Mapping[int, Any], inflated: int, pixel_bytes: int) -> None:
-    """Checks the number of bytes in the strips of a TIFF with deflate compression. Tiles contain padding.
+    """Checks the number of bytes in the strips of a TIFF with deflate compression.
+
+    Tiles are not checked, because those at the edges of an image contain padding.
 
     Args:
         tags: of the first directory.

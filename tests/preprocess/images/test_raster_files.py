@@ -1,4 +1,4 @@
-"""PNG, TIFF and JPEG files: damage that their formats let notice, and bytes after their end."""
+"""PNG, TIFF and JPEG files: damage that can be detected, and bytes after their end."""
 
 import io
 import zlib
